@@ -1,0 +1,49 @@
+"""What an engine is: whatever executes operations and says what it can do."""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeVar, runtime_checkable
+
+from attrs import frozen
+
+from .operations import Operation
+
+R = TypeVar("R")
+
+
+@frozen(kw_only=True)
+class Capabilities:
+    """What differs between engines. Asking for what is not there raises `Unsupported`.
+
+    `atomic_batch`: a `Batch` is one transaction. `keyset`: `Search(cursor=...)`. `ref_chain`: refs are
+    the chain of `orcodm.refs`, so that a writer knows the ref it will make; elsewhere they are opaque.
+    `max_limit`: the largest page. `own_writes`: a search sees what was written before it.
+    """
+
+    atomic_batch: bool
+    keyset: bool
+    ref_chain: bool
+    max_limit: int
+    own_writes: bool
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Executes operations. What wraps an engine is an engine."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def execute(self, operation: Operation[R], /) -> R:
+        """The answer to an operation; may be called from several threads."""
+        ...
+
+    async def aexecute(self, operation: Operation[R], /) -> R:
+        """The answer to an operation, without blocking the event loop."""
+        ...
+
+    def close(self) -> None:
+        """Release what the engine holds. Later operations raise `SessionClosed`."""
+        ...
+
+    async def aclose(self) -> None: ...

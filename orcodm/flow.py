@@ -1,0 +1,100 @@
+"""The only fork between sync and async.
+
+A flow is a generator: it yields operations (and signals to send), receives results, and returns a
+value. It decides everything and does nothing; `run` and `arun` answer it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, TypeAlias, TypeVar
+
+from attrs import field, frozen
+from blinker import Signal
+
+from .engine import Engine
+from .errors import UsageError
+from .operations import Operation
+
+R = TypeVar("R")
+
+
+@frozen
+class Send:
+    """A signal to send."""
+
+    signal: Signal
+    sender: type
+    payload: dict[str, Any] = field(factory=dict)
+
+
+Step: TypeAlias = "Operation[Any] | Send"
+Flow: TypeAlias = Generator[Step, Any, R]
+
+
+def perform(operation: Operation[R]) -> Flow[R]:
+    """Ask the engine; the answer is the value of `yield from`."""
+    answer: R = yield operation
+    return answer
+
+
+def send(signal: Signal, sender: type, **payload: Any) -> Flow[None]:
+    """Send a signal, where anybody listens."""
+    if signal.receivers:
+        yield Send(signal, sender, payload)
+
+
+def run(flow: Flow[R], engine: Engine) -> R:
+    """Drive a flow with the engine's `execute`."""
+    execute = engine.execute
+    try:
+        step = next(flow)
+        while True:
+            try:
+                answer = _send_now(step) if type(step) is Send else execute(step)  # type: ignore[arg-type]
+            except BaseException as error:
+                step = flow.throw(error)
+            else:
+                step = flow.send(answer)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
+
+
+async def arun(flow: Flow[R], engine: Engine) -> R:
+    """Drive a flow with the engine's `aexecute`; async receivers of signals are awaited."""
+    try:
+        step = next(flow)
+        while True:
+            try:
+                if type(step) is Send:
+                    await step.signal.send_async(step.sender, _sync_wrapper=_as_async, **step.payload)
+                    answer = None
+                else:
+                    answer = await engine.aexecute(step)  # type: ignore[arg-type]
+            except BaseException as error:
+                step = flow.throw(error)
+            else:
+                step = flow.send(answer)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
+
+
+def _send_now(step: Send) -> None:
+    step.signal.send(step.sender, _async_wrapper=_refuse, **step.payload)
+
+
+def _refuse(receiver: Any) -> Any:
+    def refused(*args: Any, **kwargs: Any) -> Any:
+        raise UsageError(
+            f"{receiver!r} is an async receiver of a signal: it is awaited by the a-methods (asave, acommit, ...), "
+            "and cannot run under the sync ones"
+        )
+
+    return refused
+
+
+def _as_async(receiver: Any) -> Any:
+    async def called(*args: Any, **kwargs: Any) -> Any:
+        return receiver(*args, **kwargs)
+
+    return called

@@ -1,0 +1,729 @@
+"""The vocabulary: everything that can be asked of an engine, as values.
+
+An operation is a frozen value whose class says what the answer is: `engine.execute(Get(...))` is an
+`Item`. A value that exists is valid, so nobody behind it checks names, limits or times again. Values
+under keys (`value`) are JSON and are checked where they are encoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, Generic, TypeVar
+
+from attrs import Attribute, field, frozen
+
+from .errors import InvalidKey, InvalidParameter, MalformedRef, OrcodmError
+
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+MAX_NAME_BYTES: Final = 1024
+"""How long a collection, key, event type or relation kind may be, in bytes of UTF-8."""
+
+DEFAULT_LIMIT: Final = 10
+"""How many results a page has where nobody says (the protocol's default)."""
+
+START: Final = "*"
+"""The cursor before the first result: `Search(cursor=START)` begins keyset paging."""
+
+
+# -- validators and converters ---------------------------------------------------------------------
+
+
+def _name(instance: Any, attribute: Attribute[str], name: str) -> None:
+    if type(name) is not str:
+        raise InvalidKey(f"{attribute.name} must be a string, not {name!r}")
+    if not name:
+        raise InvalidKey(f"{attribute.name} must not be empty")
+    if len(name) > MAX_NAME_BYTES // 4 or not name.isascii():
+        try:
+            size = len(name.encode())
+        except UnicodeEncodeError as error:
+            raise InvalidKey(
+                f"{attribute.name} {name!r} has a lone surrogate at position {error.start}: it is not Unicode text"
+            ) from None
+        if size > MAX_NAME_BYTES:
+            raise InvalidKey(f"{attribute.name} has {size} bytes of UTF-8; at most {MAX_NAME_BYTES} are allowed")
+
+
+def _names(instance: Any, attribute: Attribute[tuple[str, ...]], names: tuple[str, ...]) -> None:
+    if not names:
+        raise InvalidKey(f"{attribute.name} must name at least one")
+    for name in names:
+        _name(instance, attribute, name)
+
+
+_HEX: Final = frozenset("0123456789abcdefABCDEF")
+
+
+def _ref(instance: Any, attribute: Attribute[str | None], ref: str | None) -> None:
+    if ref is not None and not (type(ref) is str and 0 < len(ref) <= 64 and _HEX.issuperset(ref)):
+        raise MalformedRef(f"The provided Item Ref is malformed: {ref!r}", details={"ref": str(ref)})
+
+
+def _integer(instance: Any, attribute: Attribute[int | None], number: int | None) -> None:
+    if type(number) is not int:
+        raise InvalidParameter(
+            f"{attribute.name} must be an integer, not {number!r}", details={attribute.name: "Not an integer."}
+        )
+
+
+def _milliseconds(instance: Any, attribute: Attribute[int | None], number: int | None) -> None:
+    if number is None:
+        return
+    _integer(instance, attribute, number)
+    if not -(2**63) <= number < 2**63:
+        raise InvalidParameter(
+            f"{attribute.name} {number} is outside of 64 bits", details={attribute.name: "Out of range."}
+        )
+
+
+def _count(instance: Any, attribute: Attribute[int | None], number: int | None) -> None:
+    _integer(instance, attribute, number)
+    if number is not None and not 0 <= number < 2**63:
+        raise InvalidParameter(
+            f"{attribute.name} must not be negative or beyond 64 bits: {number}",
+            details={attribute.name: f"Must not be {number}."},
+        )
+
+
+def _tuple(values: Iterable[Any]) -> tuple[Any, ...]:
+    return values if type(values) is tuple else tuple(values)
+
+
+def _some_name(instance: Any, attribute: Attribute[str | None], name: str | None) -> None:
+    if name is not None:
+        _name(instance, attribute, name)  # type: ignore[arg-type]
+
+
+def _condition(instance: Any, attribute: Attribute[Condition], condition: Condition) -> None:
+    if condition is not None and type(condition) is not IfMatch and type(condition) is not IfAbsent:
+        raise InvalidParameter(f"a write condition is IfMatch(ref), IfAbsent() or None, not {condition!r}")
+
+
+# -- write conditions ------------------------------------------------------------------------------
+
+
+@frozen
+class IfMatch:
+    """Write only if this is the current ref."""
+
+    ref: str = field(validator=_ref)
+
+
+@frozen
+class IfAbsent:
+    """Write only if there is no current value: never written, deleted or purged."""
+
+
+Condition = IfMatch | IfAbsent | None
+"""`None` writes whatever is there."""
+
+
+# -- results ---------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Item:
+    """A stored value under its key. `reftime` is in milliseconds since the epoch.
+
+    `reftime` is None where the service does not say (a plain GET over HTTP). In the results of a
+    search `score` is the relevance, and `distance` the distance from the centre of its NEAR clause in
+    that clause's unit.
+    """
+
+    collection: str
+    key: str
+    ref: str
+    value: Any
+    reftime: int | None = None
+    score: float | None = None
+    distance: float | None = None
+
+
+@frozen(kw_only=True)
+class EventItem:
+    """A stored event: `timestamp` and `reftime` in milliseconds since the epoch."""
+
+    collection: str
+    key: str
+    type: str
+    timestamp: int
+    ordinal: int
+    ref: str
+    value: Any
+    reftime: int | None = None
+    score: float | None = None
+    distance: float | None = None
+
+
+@frozen(kw_only=True)
+class RelationItem:
+    """A stored relation; `value` is its properties."""
+
+    collection: str
+    key: str
+    kind: str
+    to_collection: str
+    to_key: str
+    ref: str
+    value: Any
+    reftime: int | None = None
+    score: float | None = None
+    distance: float | None = None
+
+
+@frozen(kw_only=True)
+class Version:
+    """One entry of a key's history. A deletion has neither ref nor value.
+
+    `value` is None also where the list was asked for without values.
+    """
+
+    collection: str
+    key: str
+    ref: str | None
+    reftime: int | None
+    value: Any = None
+    deleted: bool = False
+
+
+@frozen(kw_only=True)
+class Written:
+    """The answer to a write of an item or a relation: where it is and its new ref."""
+
+    collection: str
+    key: str
+    ref: str
+
+
+@frozen(kw_only=True)
+class EventWritten:
+    """The answer to a write of an event."""
+
+    collection: str
+    key: str
+    type: str
+    timestamp: int
+    ordinal: int
+    ref: str
+
+
+@frozen(kw_only=True)
+class Page(Generic[R_co]):
+    """Some results, and the operations that fetch the pages beside this one.
+
+    `next` and `prev` are None where there is nothing further. `total` counts all matches of a search
+    (None on lists, and on keyset pages). `aggregates` are in the order asked for.
+    """
+
+    results: tuple[R_co, ...] = field(converter=_tuple)
+    next: Operation[Page[R_co]] | None = None
+    prev: Operation[Page[R_co]] | None = None
+    total: int | None = None
+    aggregates: tuple[AggregateResult, ...] = ()
+
+
+@frozen
+class BatchResult:
+    """One outcome for each operation of a `Batch`, in its order: its result, or its error.
+
+    On an engine with `capabilities.atomic_batch`, one error means that nothing was written; the
+    operations that would have succeeded then have `Aborted`.
+    """
+
+    outcomes: tuple[Any, ...] = field(converter=_tuple)
+
+    @property
+    def failed(self) -> bool:
+        return any(isinstance(outcome, OrcodmError) for outcome in self.outcomes)
+
+
+# -- operations: items -----------------------------------------------------------------------------
+
+
+class Operation(Generic[R_co]):
+    """Something to ask of an engine; the answer is an `R_co`."""
+
+    __slots__ = ()
+
+
+@frozen(kw_only=True)
+class Ping(Operation[None]):
+    """See that the engine answers and the credentials are good."""
+
+
+@frozen(kw_only=True)
+class Get(Operation[Item]):
+    """Read the item at a key: the current one, or the one a ref names. Raises `NotFound`."""
+
+    collection: str = field(validator=_name)
+    key: str = field(validator=_name)
+    ref: str | None = field(default=None, validator=_ref)
+    with_fields: tuple[str, ...] = field(default=(), converter=_tuple)
+    without_fields: tuple[str, ...] = field(default=(), converter=_tuple)
+
+
+@frozen(kw_only=True)
+class Put(Operation[Written]):
+    """Create or replace the value at a key. Raises `Conflict` or `AlreadyExists` by its condition."""
+
+    collection: str = field(validator=_name)
+    key: str = field(validator=_name)
+    value: Any
+    condition: Condition = field(default=None, validator=_condition)
+
+
+@frozen(kw_only=True)
+class Post(Operation[Written]):
+    """Create an item under a key that the engine generates."""
+
+    collection: str = field(validator=_name)
+    value: Any
+
+
+@frozen
+class JsonPatch:
+    """Operations of JSON Patch (RFC 6902) and the protocol's extensions, as JSON objects."""
+
+    operations: tuple[dict[str, Any], ...] = field(converter=_tuple)
+
+
+@frozen
+class MergePatch:
+    """A JSON Merge Patch (RFC 7396)."""
+
+    value: Any
+
+
+Changes = JsonPatch | MergePatch
+
+
+@frozen(kw_only=True)
+class Patch(Operation[Written]):
+    """Change parts of the value at a key, all or nothing.
+
+    Raises `NotFound` where there is no value (with `upsert` the changes apply to `{}`), `Conflict`,
+    `PatchConflict` where an operation cannot be applied, `BadRequest` where one is malformed.
+    """
+
+    collection: str = field(validator=_name)
+    key: str = field(validator=_name)
+    changes: Changes
+    condition: Condition = field(default=None, validator=_condition)
+    upsert: bool = False
+
+
+@frozen(kw_only=True)
+class Delete(Operation[None]):
+    """Delete the value at a key, leaving its history; with `purge` the history goes as well.
+
+    Deleting what is not there is no error, unless the condition says otherwise.
+    """
+
+    collection: str = field(validator=_name)
+    key: str = field(validator=_name)
+    condition: Condition = field(default=None, validator=_condition)
+    purge: bool = False
+
+
+@frozen(kw_only=True)
+class DeleteCollection(Operation[None]):
+    """Erase a collection: items, history, events and relations."""
+
+    collection: str = field(validator=_name)
+
+
+@frozen(kw_only=True)
+class List(Operation[Page[Item]]):
+    """The items of a collection in the order of their keys (by code point), within bounds.
+
+    `start` and `end` are inclusive, `after` and `before` exclusive; both of a side apply at once.
+    """
+
+    collection: str = field(validator=_name)
+    limit: int = field(default=DEFAULT_LIMIT, validator=_count)
+    start: str | None = None
+    after: str | None = None
+    before: str | None = None
+    end: str | None = None
+    values: bool = True
+    with_fields: tuple[str, ...] = field(default=(), converter=_tuple)
+    without_fields: tuple[str, ...] = field(default=(), converter=_tuple)
+
+
+@frozen(kw_only=True)
+class ListRefs(Operation[Page[Version]]):
+    """The history of a key, newest first. Raises `NotFound` where there never was one or it was purged."""
+
+    collection: str = field(validator=_name)
+    key: str = field(validator=_name)
+    limit: int = field(default=DEFAULT_LIMIT, validator=_count)
+    offset: int = field(default=0, validator=_count)
+    values: bool = False
+    with_fields: tuple[str, ...] = field(default=(), converter=_tuple)
+    without_fields: tuple[str, ...] = field(default=(), converter=_tuple)
+
+
+# -- operations: search ----------------------------------------------------------------------------
+
+
+@frozen
+class SortField:
+    """Order by the exact value of a field (`value.name`, `@path.key`, `score`); missing values last."""
+
+    field: str
+    descending: bool = False
+
+
+@frozen
+class SortDistance:
+    """Order by the distance of a point from the centre of the query's NEAR clause on that field."""
+
+    field: str
+    descending: bool = False
+
+
+@frozen
+class SortRandom:
+    """A random order, the same for the same seed."""
+
+    seed: str | None = None
+
+
+Sort = SortField | SortDistance | SortRandom
+
+Bucket = tuple[float | None, float | None]
+"""A half-open interval [min, max); None is an open side."""
+
+
+@frozen
+class Stats:
+    """min, max, mean, sum, sum of squares, variance and standard deviation of a number field."""
+
+    field: str
+
+
+@frozen
+class Ranges:
+    """How many numbers of a field lie in each bucket."""
+
+    field: str
+    buckets: tuple[Bucket, ...] = field(converter=_tuple)
+
+
+@frozen
+class Distances:
+    """How many points of a field lie in each ring around the centre of the query's NEAR clause, in its unit."""
+
+    field: str
+    buckets: tuple[Bucket, ...] = field(converter=_tuple)
+
+
+@frozen
+class TimeSeries:
+    """How many dates of a field lie in each `interval`: year, quarter, month, week, day or hour.
+
+    `time_zone` is an offset `+HHMM` or `-HHMM`; None is UTC.
+    """
+
+    field: str
+    interval: str
+    time_zone: str | None = None
+
+
+@frozen
+class TopValues:
+    """The most frequent whole values of a field."""
+
+    field: str
+    offset: int = field(default=0, validator=_count)
+    limit: int = field(default=DEFAULT_LIMIT, validator=_count)
+
+
+Aggregate = Stats | Ranges | Distances | TimeSeries | TopValues
+
+
+@frozen(kw_only=True)
+class StatsResult:
+    """`value_count` numbers; the figures are None where there is no number. Variance is of the population."""
+
+    field: str
+    value_count: int
+    min: float | None = None
+    max: float | None = None
+    mean: float | None = None
+    sum: float | None = None
+    sum_of_squares: float | None = None
+    variance: float | None = None
+    std_dev: float | None = None
+
+
+@frozen
+class BucketCount:
+    min: float | None
+    max: float | None
+    count: int
+
+
+@frozen(kw_only=True)
+class RangesResult:
+    field: str
+    value_count: int
+    buckets: tuple[BucketCount, ...] = field(converter=_tuple)
+
+
+@frozen(kw_only=True)
+class DistancesResult:
+    field: str
+    value_count: int
+    buckets: tuple[BucketCount, ...] = field(converter=_tuple)
+
+
+@frozen
+class IntervalCount:
+    """`bucket` is a label: `2014`, `2014-Q4`, `2014-12`, `2014-W49`, `2014-12-01` or `2014-12-01T05`."""
+
+    bucket: str
+    count: int
+
+
+@frozen(kw_only=True)
+class TimeSeriesResult:
+    """The intervals that have dates, ascending."""
+
+    field: str
+    value_count: int
+    interval: str
+    time_zone: str | None = None
+    buckets: tuple[IntervalCount, ...] = field(converter=_tuple)
+
+
+@frozen
+class ValueCount:
+    value: Any
+    count: int
+
+
+@frozen(kw_only=True)
+class TopValuesResult:
+    field: str
+    value_count: int
+    offset: int
+    limit: int
+    entries: tuple[ValueCount, ...] = field(converter=_tuple)
+
+
+AggregateResult = StatsResult | RangesResult | DistancesResult | TimeSeriesResult | TopValuesResult
+
+SearchResult = Item | EventItem | RelationItem
+
+
+@frozen(kw_only=True)
+class Search(Operation[Page[SearchResult]]):
+    """Search a collection (None: all of them) with a Lucene query.
+
+    Only items are found unless the query mentions `@path.kind`. Without `sort` the best score comes
+    first, then collection and key. `cursor` None pages by `offset`; `START` and the cursors of the
+    pages' `next` page by keyset, so that writes in between neither skip nor repeat a result: that
+    needs `capabilities.keyset`. Raises `InvalidQuery`.
+    """
+
+    query: str
+    collection: str | None = field(default=None, validator=_some_name)
+    limit: int = field(default=DEFAULT_LIMIT, validator=_count)
+    offset: int = field(default=0, validator=_count)
+    cursor: str | None = None
+    sort: tuple[Sort, ...] = field(default=(), converter=_tuple)
+    aggregates: tuple[Aggregate, ...] = field(default=(), converter=_tuple)
+    values: bool = True
+    with_fields: tuple[str, ...] = field(default=(), converter=_tuple)
+    without_fields: tuple[str, ...] = field(default=(), converter=_tuple)
+
+
+# -- operations: events ----------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class PostEvent(Operation[EventWritten]):
+    """Add an event; the item need not exist.
+
+    `timestamp` None is the engine's now; `ordinal` None lets the engine give one, else the event is
+    created with that ordinal if it is free (`AlreadyExists`).
+    """
+
+    collection: str = field(validator=_name)
+    key: str = field(validator=_name)
+    type: str = field(validator=_name)
+    value: Any
+    timestamp: int | None = field(default=None, validator=_milliseconds)
+    ordinal: int | None = field(default=None, validator=_milliseconds)
+
+
+@frozen(kw_only=True)
+class GetEvent(Operation[EventItem]):
+    """Read one event. Raises `NotFound`."""
+
+    collection: str = field(validator=_name)
+    key: str = field(validator=_name)
+    type: str = field(validator=_name)
+    timestamp: int = field(validator=_milliseconds)
+    ordinal: int = field(validator=_milliseconds)
+    with_fields: tuple[str, ...] = field(default=(), converter=_tuple)
+    without_fields: tuple[str, ...] = field(default=(), converter=_tuple)
+
+
+@frozen(kw_only=True)
+class PutEvent(Operation[EventWritten]):
+    """Replace the value of an event. Raises `NotFound` or `Conflict`."""
+
+    collection: str = field(validator=_name)
+    key: str = field(validator=_name)
+    type: str = field(validator=_name)
+    timestamp: int = field(validator=_milliseconds)
+    ordinal: int = field(validator=_milliseconds)
+    value: Any
+    condition: Condition = field(default=None, validator=_condition)
+
+
+@frozen(kw_only=True)
+class PatchEvent(Operation[EventWritten]):
+    """Change parts of an event's value. Raises `NotFound`, `Conflict` or `PatchConflict`."""
+
+    collection: str = field(validator=_name)
+    key: str = field(validator=_name)
+    type: str = field(validator=_name)
+    timestamp: int = field(validator=_milliseconds)
+    ordinal: int = field(validator=_milliseconds)
+    changes: Changes
+    condition: Condition = field(default=None, validator=_condition)
+
+
+@frozen(kw_only=True)
+class DeleteEvent(Operation[None]):
+    """Erase an event. One that is not there is no error, unless the condition says otherwise."""
+
+    collection: str = field(validator=_name)
+    key: str = field(validator=_name)
+    type: str = field(validator=_name)
+    timestamp: int = field(validator=_milliseconds)
+    ordinal: int = field(validator=_milliseconds)
+    condition: Condition = field(default=None, validator=_condition)
+
+
+@frozen
+class EventBound:
+    """One end of a range of events: a timestamp in milliseconds, and an ordinal where it is that exact.
+
+    Without an ordinal an inclusive bound covers all events of its millisecond, an exclusive one none.
+    """
+
+    timestamp: int = field(validator=_milliseconds)
+    ordinal: int | None = field(default=None, validator=_milliseconds)
+
+
+@frozen(kw_only=True)
+class ListEvents(Operation[Page[EventItem]]):
+    """The events of a key and type, newest first (timestamp, then ordinal), within bounds.
+
+    `start` and `end` are inclusive, `after` and `before` exclusive; both of a side apply at once.
+    """
+
+    collection: str = field(validator=_name)
+    key: str = field(validator=_name)
+    type: str = field(validator=_name)
+    limit: int = field(default=DEFAULT_LIMIT, validator=_count)
+    start: EventBound | None = None
+    after: EventBound | None = None
+    before: EventBound | None = None
+    end: EventBound | None = None
+    with_fields: tuple[str, ...] = field(default=(), converter=_tuple)
+    without_fields: tuple[str, ...] = field(default=(), converter=_tuple)
+
+
+# -- operations: relations -------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class PutRelation(Operation[Written]):
+    """Relate two items, or replace the properties of their relation.
+
+    The answer's ref is the relation's, its collection and key are the source's. Raises `NotFound` with
+    the missing end, `Conflict` or `AlreadyExists` by the condition.
+    """
+
+    collection: str = field(validator=_name)
+    key: str = field(validator=_name)
+    kind: str = field(validator=_name)
+    to_collection: str = field(validator=_name)
+    to_key: str = field(validator=_name)
+    value: Any = field(factory=dict)
+    condition: Condition = field(default=None, validator=_condition)
+
+
+@frozen(kw_only=True)
+class GetRelation(Operation[RelationItem]):
+    """Read the properties of one relation. Raises `RelationNotFound`."""
+
+    collection: str = field(validator=_name)
+    key: str = field(validator=_name)
+    kind: str = field(validator=_name)
+    to_collection: str = field(validator=_name)
+    to_key: str = field(validator=_name)
+    with_fields: tuple[str, ...] = field(default=(), converter=_tuple)
+    without_fields: tuple[str, ...] = field(default=(), converter=_tuple)
+
+
+@frozen(kw_only=True)
+class DeleteRelation(Operation[None]):
+    """Remove a relation; one that is not there between existing items is no error. Raises `NotFound`."""
+
+    collection: str = field(validator=_name)
+    key: str = field(validator=_name)
+    kind: str = field(validator=_name)
+    to_collection: str = field(validator=_name)
+    to_key: str = field(validator=_name)
+    condition: Condition = field(default=None, validator=_condition)
+
+
+@frozen(kw_only=True)
+class ListRelations(Operation[Page[Item]]):
+    """The items at the end of one hop for each kind, oldest relation first, each destination once.
+
+    Relations whose target has no value are skipped. Raises `NotFound` where the source has no value.
+    """
+
+    collection: str = field(validator=_name)
+    key: str = field(validator=_name)
+    kinds: tuple[str, ...] = field(converter=_tuple, validator=_names)
+    limit: int = field(default=DEFAULT_LIMIT, validator=_count)
+    offset: int = field(default=0, validator=_count)
+    with_fields: tuple[str, ...] = field(default=(), converter=_tuple)
+    without_fields: tuple[str, ...] = field(default=(), converter=_tuple)
+
+
+# -- operations: several at once -------------------------------------------------------------------
+
+Write = Put | Post | Patch | Delete | PostEvent | PutEvent | PatchEvent | DeleteEvent | PutRelation | DeleteRelation
+"""What a `Batch` may hold."""
+
+
+def _writes(instance: Any, attribute: Attribute[tuple[Write, ...]], operations: tuple[Write, ...]) -> None:
+    for operation in operations:
+        if not isinstance(operation, Write):
+            raise InvalidParameter(f"a batch holds writes, not {operation!r}")
+
+
+@frozen
+class Batch(Operation[BatchResult]):
+    """Several writes, each seeing those before it.
+
+    With `capabilities.atomic_batch` they are one transaction. Errors are outcomes, never raised.
+    """
+
+    operations: tuple[Write, ...] = field(converter=_tuple, validator=_writes)
+
+
+def all_operations() -> frozenset[type[Operation[Any]]]:
+    """Every class of operation, for the tables that must cover them."""
+    return frozenset(Operation.__subclasses__())

@@ -1,0 +1,115 @@
+"""JSON values as text: encode, decode, canonical form. orjson, where it is exact.
+
+orjson reads integers beyond 64 bits as floats and writes NaN as null, so those two cases take the
+standard library's path; everything else pays nothing for them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+import orjson
+
+from .errors import InvalidValue
+
+MAX_DEPTH = 200
+"""How deep lists and objects may nest in a value."""
+
+_PASSTHROUGH = (
+    orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
+)
+_SORTED = _PASSTHROUGH | orjson.OPT_SORT_KEYS
+
+# 2**63 has 19 digits: only a run as long as that can be an integer orjson would round.
+_LONG_RUN = re.compile(rb"\d{19}")
+
+
+def encode(value: Any) -> bytes:
+    """Compact UTF-8 JSON with the members in their own order.
+
+    Raises `InvalidValue`, with the path, for what JSON cannot hold: NaN and the infinities, a lone
+    surrogate, a key that is no string, any type that is not None, bool, int, float, str, list, tuple
+    or dict, and nesting deeper than `MAX_DEPTH`.
+    """
+    return _dump(value, _PASSTHROUGH)
+
+
+def canonical(value: Any) -> bytes:
+    """Compact UTF-8 JSON with the members sorted: equal values give equal bytes, and only those do."""
+    return _dump(value, _SORTED)
+
+
+def decode(data: bytes | str) -> Any:
+    """The value of a JSON text. Raises `ValueError` where it is none."""
+    raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+    if _LONG_RUN.search(raw) is None:
+        return orjson.loads(raw)
+    orjson.loads(raw)  # the standard library also accepts NaN and duplicates of white space; orjson does not
+    return json.loads(raw)
+
+
+def check(value: Any) -> None:
+    """Raise `InvalidValue` for the first thing in the value that JSON cannot hold."""
+    _check(value, "", 0)
+
+
+def _dump(value: Any, option: int) -> bytes:
+    try:
+        data = orjson.dumps(value, option=option)
+    except TypeError:
+        check(value)
+        # What remains valid here and is not orjson's is an integer beyond 64 bits.
+        return json.dumps(
+            value, ensure_ascii=False, separators=(",", ":"), sort_keys=bool(option & orjson.OPT_SORT_KEYS)
+        ).encode()
+    # Only a value that shows as null can have been NaN; only that many brackets can nest too deep.
+    if b"null" in data or data.count(b"[") + data.count(b"{") > MAX_DEPTH:
+        check(value)
+    return data
+
+
+def _check(value: Any, path: str, depth: int) -> None:
+    kind = type(value)
+    if kind is str:
+        if not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:
+                raise InvalidValue(
+                    f"{path or 'the value'}: a lone surrogate at position {error.start} cannot be stored; "
+                    "decode the text properly first",
+                    path=path,
+                ) from None
+    elif kind is float:
+        if not math.isfinite(value):
+            raise InvalidValue(f"{path or 'the value'}: JSON has no {value}; use None", path=path)
+    elif kind is dict or kind is list or kind is tuple:
+        if depth >= MAX_DEPTH:
+            raise InvalidValue(
+                f"{path[:80] or 'the value'}...: nested deeper than {MAX_DEPTH} levels", path=path
+            )
+        if kind is dict:
+            for name, member in value.items():
+                if type(name) is not str:
+                    raise InvalidValue(
+                        f"{path or 'the value'}: the name {name!r} of a member is no string", path=path
+                    )
+                _check(name, f"{path}.{name!a}" if path else repr(name), depth)
+                _check(member, f"{path}.{name}" if path else name, depth + 1)
+        else:
+            for index, member in enumerate(value):
+                _check(member, f"{path}[{index}]", depth + 1)
+    elif kind is int:
+        try:
+            str(value)
+        except ValueError:
+            raise InvalidValue(
+                f"{path or 'the value'}: an integer of so many digits cannot be stored", path=path
+            ) from None
+    elif value is not None and kind is not bool:
+        raise InvalidValue(
+            f"{path or 'the value'}: JSON cannot hold a {kind.__name__} ({value!r:.60})", path=path
+        )
