@@ -49,7 +49,11 @@ class ApiError(OrcodmError):
 
     @classmethod
     def of(
-        cls, status: int, code: str | None, message: str | None = None, details: Mapping[str, Any] | None = None
+        cls,
+        status: int,
+        code: str | None,
+        message: str | None = None,
+        details: Mapping[str, Any] | None = None,
     ) -> ApiError:
         """The error for a status and a code: exact, else the family of the status, else `ApiError`.
 
@@ -137,7 +141,8 @@ class IndexingConflict(ApiError, status=409, code="indexing_conflict"):
     """The item was stored, but some of its fields could not be indexed."""
 
     default_message = (
-        "The item has been stored but conflicts were detected when indexing. Conflicting fields have not been indexed."
+        "The item has been stored but conflicts were detected when indexing. "
+        "Conflicting fields have not been indexed."
     )
 
 

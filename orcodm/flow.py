@@ -51,7 +51,7 @@ def run(flow: Flow[R], engine: Engine) -> R:
         step = next(flow)
         while True:
             try:
-                answer = _send_now(step) if type(step) is Send else execute(step)  # type: ignore[arg-type]
+                answer = execute(step) if isinstance(step, Operation) else _send_now(step)
             except BaseException as error:
                 step = flow.throw(error)
             else:
@@ -66,11 +66,11 @@ async def arun(flow: Flow[R], engine: Engine) -> R:
         step = next(flow)
         while True:
             try:
-                if type(step) is Send:
+                if isinstance(step, Operation):
+                    answer = await engine.aexecute(step)
+                else:
                     await step.signal.send_async(step.sender, _sync_wrapper=_as_async, **step.payload)
                     answer = None
-                else:
-                    answer = await engine.aexecute(step)  # type: ignore[arg-type]
             except BaseException as error:
                 step = flow.throw(error)
             else:
@@ -79,15 +79,15 @@ async def arun(flow: Flow[R], engine: Engine) -> R:
         return stop.value  # type: ignore[no-any-return]
 
 
-def _send_now(step: Send) -> None:
+def _send_now(step: Send) -> Any:
     step.signal.send(step.sender, _async_wrapper=_refuse, **step.payload)
 
 
 def _refuse(receiver: Any) -> Any:
     def refused(*args: Any, **kwargs: Any) -> Any:
         raise UsageError(
-            f"{receiver!r} is an async receiver of a signal: it is awaited by the a-methods (asave, acommit, ...), "
-            "and cannot run under the sync ones"
+            f"{receiver!r} is an async receiver of a signal: it is awaited by the a-methods "
+            "(asave, acommit, ...), and cannot run under the sync ones"
         )
 
     return refused

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, Generic, TypeVar
 
-from attrs import Attribute, field, frozen
+import attrs
+from attrs import Attribute, frozen
 
 from .errors import InvalidKey, InvalidParameter, MalformedRef, OrcodmError
 
@@ -30,7 +31,7 @@ START: Final = "*"
 # -- validators and converters ---------------------------------------------------------------------
 
 
-def _name(instance: Any, attribute: Attribute[str], name: str) -> None:
+def _name(instance: Any, attribute: Attribute[Any], name: Any) -> None:
     if type(name) is not str:
         raise InvalidKey(f"{attribute.name} must be a string, not {name!r}")
     if not name:
@@ -40,13 +41,16 @@ def _name(instance: Any, attribute: Attribute[str], name: str) -> None:
             size = len(name.encode())
         except UnicodeEncodeError as error:
             raise InvalidKey(
-                f"{attribute.name} {name!r} has a lone surrogate at position {error.start}: it is not Unicode text"
+                f"{attribute.name} {name!r} has a lone surrogate at position {error.start}: "
+                "it is not Unicode text"
             ) from None
         if size > MAX_NAME_BYTES:
-            raise InvalidKey(f"{attribute.name} has {size} bytes of UTF-8; at most {MAX_NAME_BYTES} are allowed")
+            raise InvalidKey(
+                f"{attribute.name} has {size} bytes of UTF-8; at most {MAX_NAME_BYTES} are allowed"
+            )
 
 
-def _names(instance: Any, attribute: Attribute[tuple[str, ...]], names: tuple[str, ...]) -> None:
+def _names(instance: Any, attribute: Attribute[Any], names: Any) -> None:
     if not names:
         raise InvalidKey(f"{attribute.name} must name at least one")
     for name in names:
@@ -56,19 +60,20 @@ def _names(instance: Any, attribute: Attribute[tuple[str, ...]], names: tuple[st
 _HEX: Final = frozenset("0123456789abcdefABCDEF")
 
 
-def _ref(instance: Any, attribute: Attribute[str | None], ref: str | None) -> None:
+def _ref(instance: Any, attribute: Attribute[Any], ref: Any) -> None:
     if ref is not None and not (type(ref) is str and 0 < len(ref) <= 64 and _HEX.issuperset(ref)):
         raise MalformedRef(f"The provided Item Ref is malformed: {ref!r}", details={"ref": str(ref)})
 
 
-def _integer(instance: Any, attribute: Attribute[int | None], number: int | None) -> None:
+def _integer(instance: Any, attribute: Attribute[Any], number: Any) -> None:
     if type(number) is not int:
         raise InvalidParameter(
-            f"{attribute.name} must be an integer, not {number!r}", details={attribute.name: "Not an integer."}
+            f"{attribute.name} must be an integer, not {number!r}",
+            details={attribute.name: "Not an integer."},
         )
 
 
-def _milliseconds(instance: Any, attribute: Attribute[int | None], number: int | None) -> None:
+def _milliseconds(instance: Any, attribute: Attribute[Any], number: Any) -> None:
     if number is None:
         return
     _integer(instance, attribute, number)
@@ -78,7 +83,7 @@ def _milliseconds(instance: Any, attribute: Attribute[int | None], number: int |
         )
 
 
-def _count(instance: Any, attribute: Attribute[int | None], number: int | None) -> None:
+def _count(instance: Any, attribute: Attribute[Any], number: Any) -> None:
     _integer(instance, attribute, number)
     if number is not None and not 0 <= number < 2**63:
         raise InvalidParameter(
@@ -91,12 +96,12 @@ def _tuple(values: Iterable[Any]) -> tuple[Any, ...]:
     return values if type(values) is tuple else tuple(values)
 
 
-def _some_name(instance: Any, attribute: Attribute[str | None], name: str | None) -> None:
+def _some_name(instance: Any, attribute: Attribute[Any], name: Any) -> None:
     if name is not None:
-        _name(instance, attribute, name)  # type: ignore[arg-type]
+        _name(instance, attribute, name)
 
 
-def _condition(instance: Any, attribute: Attribute[Condition], condition: Condition) -> None:
+def _condition(instance: Any, attribute: Attribute[Any], condition: Any) -> None:
     if condition is not None and type(condition) is not IfMatch and type(condition) is not IfAbsent:
         raise InvalidParameter(f"a write condition is IfMatch(ref), IfAbsent() or None, not {condition!r}")
 
@@ -108,7 +113,7 @@ def _condition(instance: Any, attribute: Attribute[Condition], condition: Condit
 class IfMatch:
     """Write only if this is the current ref."""
 
-    ref: str = field(validator=_ref)
+    ref: str = attrs.field(validator=_ref)
 
 
 @frozen
@@ -217,7 +222,7 @@ class Page(Generic[R_co]):
     (None on lists, and on keyset pages). `aggregates` are in the order asked for.
     """
 
-    results: tuple[R_co, ...] = field(converter=_tuple)
+    results: tuple[R_co, ...] = attrs.field(converter=_tuple)
     next: Operation[Page[R_co]] | None = None
     prev: Operation[Page[R_co]] | None = None
     total: int | None = None
@@ -232,7 +237,7 @@ class BatchResult:
     operations that would have succeeded then have `Aborted`.
     """
 
-    outcomes: tuple[Any, ...] = field(converter=_tuple)
+    outcomes: tuple[Any, ...] = attrs.field(converter=_tuple)
 
     @property
     def failed(self) -> bool:
@@ -257,28 +262,28 @@ class Ping(Operation[None]):
 class Get(Operation[Item]):
     """Read the item at a key: the current one, or the one a ref names. Raises `NotFound`."""
 
-    collection: str = field(validator=_name)
-    key: str = field(validator=_name)
-    ref: str | None = field(default=None, validator=_ref)
-    with_fields: tuple[str, ...] = field(default=(), converter=_tuple)
-    without_fields: tuple[str, ...] = field(default=(), converter=_tuple)
+    collection: str = attrs.field(validator=_name)
+    key: str = attrs.field(validator=_name)
+    ref: str | None = attrs.field(default=None, validator=_ref)
+    with_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
+    without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
 
 
 @frozen(kw_only=True)
 class Put(Operation[Written]):
     """Create or replace the value at a key. Raises `Conflict` or `AlreadyExists` by its condition."""
 
-    collection: str = field(validator=_name)
-    key: str = field(validator=_name)
+    collection: str = attrs.field(validator=_name)
+    key: str = attrs.field(validator=_name)
     value: Any
-    condition: Condition = field(default=None, validator=_condition)
+    condition: Condition = attrs.field(default=None, validator=_condition)
 
 
 @frozen(kw_only=True)
 class Post(Operation[Written]):
     """Create an item under a key that the engine generates."""
 
-    collection: str = field(validator=_name)
+    collection: str = attrs.field(validator=_name)
     value: Any
 
 
@@ -286,7 +291,7 @@ class Post(Operation[Written]):
 class JsonPatch:
     """Operations of JSON Patch (RFC 6902) and the protocol's extensions, as JSON objects."""
 
-    operations: tuple[dict[str, Any], ...] = field(converter=_tuple)
+    operations: tuple[dict[str, Any], ...] = attrs.field(converter=_tuple)
 
 
 @frozen
@@ -307,10 +312,10 @@ class Patch(Operation[Written]):
     `PatchConflict` where an operation cannot be applied, `BadRequest` where one is malformed.
     """
 
-    collection: str = field(validator=_name)
-    key: str = field(validator=_name)
+    collection: str = attrs.field(validator=_name)
+    key: str = attrs.field(validator=_name)
     changes: Changes
-    condition: Condition = field(default=None, validator=_condition)
+    condition: Condition = attrs.field(default=None, validator=_condition)
     upsert: bool = False
 
 
@@ -321,9 +326,9 @@ class Delete(Operation[None]):
     Deleting what is not there is no error, unless the condition says otherwise.
     """
 
-    collection: str = field(validator=_name)
-    key: str = field(validator=_name)
-    condition: Condition = field(default=None, validator=_condition)
+    collection: str = attrs.field(validator=_name)
+    key: str = attrs.field(validator=_name)
+    condition: Condition = attrs.field(default=None, validator=_condition)
     purge: bool = False
 
 
@@ -331,7 +336,7 @@ class Delete(Operation[None]):
 class DeleteCollection(Operation[None]):
     """Erase a collection: items, history, events and relations."""
 
-    collection: str = field(validator=_name)
+    collection: str = attrs.field(validator=_name)
 
 
 @frozen(kw_only=True)
@@ -341,28 +346,28 @@ class List(Operation[Page[Item]]):
     `start` and `end` are inclusive, `after` and `before` exclusive; both of a side apply at once.
     """
 
-    collection: str = field(validator=_name)
-    limit: int = field(default=DEFAULT_LIMIT, validator=_count)
+    collection: str = attrs.field(validator=_name)
+    limit: int = attrs.field(default=DEFAULT_LIMIT, validator=_count)
     start: str | None = None
     after: str | None = None
     before: str | None = None
     end: str | None = None
     values: bool = True
-    with_fields: tuple[str, ...] = field(default=(), converter=_tuple)
-    without_fields: tuple[str, ...] = field(default=(), converter=_tuple)
+    with_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
+    without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
 
 
 @frozen(kw_only=True)
 class ListRefs(Operation[Page[Version]]):
     """The history of a key, newest first. Raises `NotFound` where there never was one or it was purged."""
 
-    collection: str = field(validator=_name)
-    key: str = field(validator=_name)
-    limit: int = field(default=DEFAULT_LIMIT, validator=_count)
-    offset: int = field(default=0, validator=_count)
+    collection: str = attrs.field(validator=_name)
+    key: str = attrs.field(validator=_name)
+    limit: int = attrs.field(default=DEFAULT_LIMIT, validator=_count)
+    offset: int = attrs.field(default=0, validator=_count)
     values: bool = False
-    with_fields: tuple[str, ...] = field(default=(), converter=_tuple)
-    without_fields: tuple[str, ...] = field(default=(), converter=_tuple)
+    with_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
+    without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
 
 
 # -- operations: search ----------------------------------------------------------------------------
@@ -409,15 +414,18 @@ class Ranges:
     """How many numbers of a field lie in each bucket."""
 
     field: str
-    buckets: tuple[Bucket, ...] = field(converter=_tuple)
+    buckets: tuple[Bucket, ...] = attrs.field(converter=_tuple)
 
 
 @frozen
 class Distances:
-    """How many points of a field lie in each ring around the centre of the query's NEAR clause, in its unit."""
+    """How many points of a field lie in each ring around the centre of the query's NEAR clause.
+
+    The radii are in that clause's unit.
+    """
 
     field: str
-    buckets: tuple[Bucket, ...] = field(converter=_tuple)
+    buckets: tuple[Bucket, ...] = attrs.field(converter=_tuple)
 
 
 @frozen
@@ -437,8 +445,8 @@ class TopValues:
     """The most frequent whole values of a field."""
 
     field: str
-    offset: int = field(default=0, validator=_count)
-    limit: int = field(default=DEFAULT_LIMIT, validator=_count)
+    offset: int = attrs.field(default=0, validator=_count)
+    limit: int = attrs.field(default=DEFAULT_LIMIT, validator=_count)
 
 
 Aggregate = Stats | Ranges | Distances | TimeSeries | TopValues
@@ -470,14 +478,14 @@ class BucketCount:
 class RangesResult:
     field: str
     value_count: int
-    buckets: tuple[BucketCount, ...] = field(converter=_tuple)
+    buckets: tuple[BucketCount, ...] = attrs.field(converter=_tuple)
 
 
 @frozen(kw_only=True)
 class DistancesResult:
     field: str
     value_count: int
-    buckets: tuple[BucketCount, ...] = field(converter=_tuple)
+    buckets: tuple[BucketCount, ...] = attrs.field(converter=_tuple)
 
 
 @frozen
@@ -496,7 +504,7 @@ class TimeSeriesResult:
     value_count: int
     interval: str
     time_zone: str | None = None
-    buckets: tuple[IntervalCount, ...] = field(converter=_tuple)
+    buckets: tuple[IntervalCount, ...] = attrs.field(converter=_tuple)
 
 
 @frozen
@@ -511,7 +519,7 @@ class TopValuesResult:
     value_count: int
     offset: int
     limit: int
-    entries: tuple[ValueCount, ...] = field(converter=_tuple)
+    entries: tuple[ValueCount, ...] = attrs.field(converter=_tuple)
 
 
 AggregateResult = StatsResult | RangesResult | DistancesResult | TimeSeriesResult | TopValuesResult
@@ -530,15 +538,15 @@ class Search(Operation[Page[SearchResult]]):
     """
 
     query: str
-    collection: str | None = field(default=None, validator=_some_name)
-    limit: int = field(default=DEFAULT_LIMIT, validator=_count)
-    offset: int = field(default=0, validator=_count)
+    collection: str | None = attrs.field(default=None, validator=_some_name)
+    limit: int = attrs.field(default=DEFAULT_LIMIT, validator=_count)
+    offset: int = attrs.field(default=0, validator=_count)
     cursor: str | None = None
-    sort: tuple[Sort, ...] = field(default=(), converter=_tuple)
-    aggregates: tuple[Aggregate, ...] = field(default=(), converter=_tuple)
+    sort: tuple[Sort, ...] = attrs.field(default=(), converter=_tuple)
+    aggregates: tuple[Aggregate, ...] = attrs.field(default=(), converter=_tuple)
     values: bool = True
-    with_fields: tuple[str, ...] = field(default=(), converter=_tuple)
-    without_fields: tuple[str, ...] = field(default=(), converter=_tuple)
+    with_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
+    without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
 
 
 # -- operations: events ----------------------------------------------------------------------------
@@ -552,63 +560,63 @@ class PostEvent(Operation[EventWritten]):
     created with that ordinal if it is free (`AlreadyExists`).
     """
 
-    collection: str = field(validator=_name)
-    key: str = field(validator=_name)
-    type: str = field(validator=_name)
+    collection: str = attrs.field(validator=_name)
+    key: str = attrs.field(validator=_name)
+    type: str = attrs.field(validator=_name)
     value: Any
-    timestamp: int | None = field(default=None, validator=_milliseconds)
-    ordinal: int | None = field(default=None, validator=_milliseconds)
+    timestamp: int | None = attrs.field(default=None, validator=_milliseconds)
+    ordinal: int | None = attrs.field(default=None, validator=_milliseconds)
 
 
 @frozen(kw_only=True)
 class GetEvent(Operation[EventItem]):
     """Read one event. Raises `NotFound`."""
 
-    collection: str = field(validator=_name)
-    key: str = field(validator=_name)
-    type: str = field(validator=_name)
-    timestamp: int = field(validator=_milliseconds)
-    ordinal: int = field(validator=_milliseconds)
-    with_fields: tuple[str, ...] = field(default=(), converter=_tuple)
-    without_fields: tuple[str, ...] = field(default=(), converter=_tuple)
+    collection: str = attrs.field(validator=_name)
+    key: str = attrs.field(validator=_name)
+    type: str = attrs.field(validator=_name)
+    timestamp: int = attrs.field(validator=_milliseconds)
+    ordinal: int = attrs.field(validator=_milliseconds)
+    with_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
+    without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
 
 
 @frozen(kw_only=True)
 class PutEvent(Operation[EventWritten]):
     """Replace the value of an event. Raises `NotFound` or `Conflict`."""
 
-    collection: str = field(validator=_name)
-    key: str = field(validator=_name)
-    type: str = field(validator=_name)
-    timestamp: int = field(validator=_milliseconds)
-    ordinal: int = field(validator=_milliseconds)
+    collection: str = attrs.field(validator=_name)
+    key: str = attrs.field(validator=_name)
+    type: str = attrs.field(validator=_name)
+    timestamp: int = attrs.field(validator=_milliseconds)
+    ordinal: int = attrs.field(validator=_milliseconds)
     value: Any
-    condition: Condition = field(default=None, validator=_condition)
+    condition: Condition = attrs.field(default=None, validator=_condition)
 
 
 @frozen(kw_only=True)
 class PatchEvent(Operation[EventWritten]):
     """Change parts of an event's value. Raises `NotFound`, `Conflict` or `PatchConflict`."""
 
-    collection: str = field(validator=_name)
-    key: str = field(validator=_name)
-    type: str = field(validator=_name)
-    timestamp: int = field(validator=_milliseconds)
-    ordinal: int = field(validator=_milliseconds)
+    collection: str = attrs.field(validator=_name)
+    key: str = attrs.field(validator=_name)
+    type: str = attrs.field(validator=_name)
+    timestamp: int = attrs.field(validator=_milliseconds)
+    ordinal: int = attrs.field(validator=_milliseconds)
     changes: Changes
-    condition: Condition = field(default=None, validator=_condition)
+    condition: Condition = attrs.field(default=None, validator=_condition)
 
 
 @frozen(kw_only=True)
 class DeleteEvent(Operation[None]):
     """Erase an event. One that is not there is no error, unless the condition says otherwise."""
 
-    collection: str = field(validator=_name)
-    key: str = field(validator=_name)
-    type: str = field(validator=_name)
-    timestamp: int = field(validator=_milliseconds)
-    ordinal: int = field(validator=_milliseconds)
-    condition: Condition = field(default=None, validator=_condition)
+    collection: str = attrs.field(validator=_name)
+    key: str = attrs.field(validator=_name)
+    type: str = attrs.field(validator=_name)
+    timestamp: int = attrs.field(validator=_milliseconds)
+    ordinal: int = attrs.field(validator=_milliseconds)
+    condition: Condition = attrs.field(default=None, validator=_condition)
 
 
 @frozen
@@ -618,8 +626,8 @@ class EventBound:
     Without an ordinal an inclusive bound covers all events of its millisecond, an exclusive one none.
     """
 
-    timestamp: int = field(validator=_milliseconds)
-    ordinal: int | None = field(default=None, validator=_milliseconds)
+    timestamp: int = attrs.field(validator=_milliseconds)
+    ordinal: int | None = attrs.field(default=None, validator=_milliseconds)
 
 
 @frozen(kw_only=True)
@@ -629,16 +637,16 @@ class ListEvents(Operation[Page[EventItem]]):
     `start` and `end` are inclusive, `after` and `before` exclusive; both of a side apply at once.
     """
 
-    collection: str = field(validator=_name)
-    key: str = field(validator=_name)
-    type: str = field(validator=_name)
-    limit: int = field(default=DEFAULT_LIMIT, validator=_count)
+    collection: str = attrs.field(validator=_name)
+    key: str = attrs.field(validator=_name)
+    type: str = attrs.field(validator=_name)
+    limit: int = attrs.field(default=DEFAULT_LIMIT, validator=_count)
     start: EventBound | None = None
     after: EventBound | None = None
     before: EventBound | None = None
     end: EventBound | None = None
-    with_fields: tuple[str, ...] = field(default=(), converter=_tuple)
-    without_fields: tuple[str, ...] = field(default=(), converter=_tuple)
+    with_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
+    without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
 
 
 # -- operations: relations -------------------------------------------------------------------------
@@ -652,38 +660,38 @@ class PutRelation(Operation[Written]):
     the missing end, `Conflict` or `AlreadyExists` by the condition.
     """
 
-    collection: str = field(validator=_name)
-    key: str = field(validator=_name)
-    kind: str = field(validator=_name)
-    to_collection: str = field(validator=_name)
-    to_key: str = field(validator=_name)
-    value: Any = field(factory=dict)
-    condition: Condition = field(default=None, validator=_condition)
+    collection: str = attrs.field(validator=_name)
+    key: str = attrs.field(validator=_name)
+    kind: str = attrs.field(validator=_name)
+    to_collection: str = attrs.field(validator=_name)
+    to_key: str = attrs.field(validator=_name)
+    value: Any = attrs.field(factory=dict)
+    condition: Condition = attrs.field(default=None, validator=_condition)
 
 
 @frozen(kw_only=True)
 class GetRelation(Operation[RelationItem]):
     """Read the properties of one relation. Raises `RelationNotFound`."""
 
-    collection: str = field(validator=_name)
-    key: str = field(validator=_name)
-    kind: str = field(validator=_name)
-    to_collection: str = field(validator=_name)
-    to_key: str = field(validator=_name)
-    with_fields: tuple[str, ...] = field(default=(), converter=_tuple)
-    without_fields: tuple[str, ...] = field(default=(), converter=_tuple)
+    collection: str = attrs.field(validator=_name)
+    key: str = attrs.field(validator=_name)
+    kind: str = attrs.field(validator=_name)
+    to_collection: str = attrs.field(validator=_name)
+    to_key: str = attrs.field(validator=_name)
+    with_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
+    without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
 
 
 @frozen(kw_only=True)
 class DeleteRelation(Operation[None]):
     """Remove a relation; one that is not there between existing items is no error. Raises `NotFound`."""
 
-    collection: str = field(validator=_name)
-    key: str = field(validator=_name)
-    kind: str = field(validator=_name)
-    to_collection: str = field(validator=_name)
-    to_key: str = field(validator=_name)
-    condition: Condition = field(default=None, validator=_condition)
+    collection: str = attrs.field(validator=_name)
+    key: str = attrs.field(validator=_name)
+    kind: str = attrs.field(validator=_name)
+    to_collection: str = attrs.field(validator=_name)
+    to_key: str = attrs.field(validator=_name)
+    condition: Condition = attrs.field(default=None, validator=_condition)
 
 
 @frozen(kw_only=True)
@@ -693,22 +701,33 @@ class ListRelations(Operation[Page[Item]]):
     Relations whose target has no value are skipped. Raises `NotFound` where the source has no value.
     """
 
-    collection: str = field(validator=_name)
-    key: str = field(validator=_name)
-    kinds: tuple[str, ...] = field(converter=_tuple, validator=_names)
-    limit: int = field(default=DEFAULT_LIMIT, validator=_count)
-    offset: int = field(default=0, validator=_count)
-    with_fields: tuple[str, ...] = field(default=(), converter=_tuple)
-    without_fields: tuple[str, ...] = field(default=(), converter=_tuple)
+    collection: str = attrs.field(validator=_name)
+    key: str = attrs.field(validator=_name)
+    kinds: tuple[str, ...] = attrs.field(converter=_tuple, validator=_names)
+    limit: int = attrs.field(default=DEFAULT_LIMIT, validator=_count)
+    offset: int = attrs.field(default=0, validator=_count)
+    with_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
+    without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
 
 
 # -- operations: several at once -------------------------------------------------------------------
 
-Write = Put | Post | Patch | Delete | PostEvent | PutEvent | PatchEvent | DeleteEvent | PutRelation | DeleteRelation
+Write = (
+    Put
+    | Post
+    | Patch
+    | Delete
+    | PostEvent
+    | PutEvent
+    | PatchEvent
+    | DeleteEvent
+    | PutRelation
+    | DeleteRelation
+)
 """What a `Batch` may hold."""
 
 
-def _writes(instance: Any, attribute: Attribute[tuple[Write, ...]], operations: tuple[Write, ...]) -> None:
+def _writes(instance: Any, attribute: Attribute[Any], operations: Any) -> None:
     for operation in operations:
         if not isinstance(operation, Write):
             raise InvalidParameter(f"a batch holds writes, not {operation!r}")
@@ -721,9 +740,13 @@ class Batch(Operation[BatchResult]):
     With `capabilities.atomic_batch` they are one transaction. Errors are outcomes, never raised.
     """
 
-    operations: tuple[Write, ...] = field(converter=_tuple, validator=_writes)
+    operations: tuple[Write, ...] = attrs.field(converter=_tuple, validator=_writes)
 
 
 def all_operations() -> frozenset[type[Operation[Any]]]:
     """Every class of operation, for the tables that must cover them."""
-    return frozenset(Operation.__subclasses__())
+    return frozenset(
+        thing
+        for thing in globals().values()
+        if isinstance(thing, type) and issubclass(thing, Operation) and thing is not Operation
+    )
