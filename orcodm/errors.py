@@ -37,7 +37,9 @@ class ApiError(OrcodmError):
         super().__init_subclass__(**kwargs)
         if status is not None:
             cls.status = status
-            ApiError._by_status.setdefault(status, cls)
+            # Of two classes neither of which is the other's family (409), the status alone names neither.
+            if not issubclass(cls, ApiError._by_status.setdefault(status, cls)):
+                ApiError._by_status[status] = ApiError
         if code is not None:
             cls.code = code
             ApiError._by_code[cls.status, code] = cls
@@ -376,3 +378,7 @@ class InvalidDocument(UsageError, ValueError):
         where = model if key is None else f"{model} {key!r}"
         lines = "".join(f"\n  {problem!r}" for problem in self.problems)
         super().__init__(f"{where} does not fit its model:{lines}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception would call the class with the message alone.
+        return type(self), (self.model, self.key, self.problems)

@@ -7,6 +7,7 @@ under keys (`value`) are JSON and are checked where they are encoded.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, Final, Generic, TypeVar
 
@@ -61,8 +62,13 @@ _HEX: Final = frozenset("0123456789abcdefABCDEF")
 
 
 def _ref(instance: Any, attribute: Attribute[Any], ref: Any) -> None:
-    if ref is not None and not (type(ref) is str and 0 < len(ref) <= 64 and _HEX.issuperset(ref)):
+    if not (type(ref) is str and 0 < len(ref) <= 64 and _HEX.issuperset(ref)):
         raise MalformedRef(f"The provided Item Ref is malformed: {ref!r}", details={"ref": str(ref)})
+
+
+def _some_ref(instance: Any, attribute: Attribute[Any], ref: Any) -> None:
+    if ref is not None:
+        _ref(instance, attribute, ref)
 
 
 def _integer(instance: Any, attribute: Attribute[Any], number: Any) -> None:
@@ -74,8 +80,6 @@ def _integer(instance: Any, attribute: Attribute[Any], number: Any) -> None:
 
 
 def _milliseconds(instance: Any, attribute: Attribute[Any], number: Any) -> None:
-    if number is None:
-        return
     _integer(instance, attribute, number)
     if not -(2**63) <= number < 2**63:
         raise InvalidParameter(
@@ -83,17 +87,65 @@ def _milliseconds(instance: Any, attribute: Attribute[Any], number: Any) -> None
         )
 
 
+def _some_milliseconds(instance: Any, attribute: Attribute[Any], number: Any) -> None:
+    if number is not None:
+        _milliseconds(instance, attribute, number)
+
+
 def _count(instance: Any, attribute: Attribute[Any], number: Any) -> None:
     _integer(instance, attribute, number)
-    if number is not None and not 0 <= number < 2**63:
+    if not 0 <= number < 2**63:
         raise InvalidParameter(
             f"{attribute.name} must not be negative or beyond 64 bits: {number}",
             details={attribute.name: f"Must not be {number}."},
         )
 
 
+def _text(instance: Any, attribute: Attribute[Any], text: Any) -> None:
+    """A bound or a query: any Unicode text, which may be empty."""
+    try:
+        if type(text) is not str:
+            raise TypeError
+        text.encode()
+    except (TypeError, UnicodeEncodeError):
+        raise InvalidParameter(
+            f"{attribute.name} must be Unicode text, not {text!r}",
+            details={attribute.name: "Not Unicode text."},
+        ) from None
+
+
+def _some_text(instance: Any, attribute: Attribute[Any], text: Any) -> None:
+    if text is not None:
+        _text(instance, attribute, text)
+
+
+INTERVALS: Final = ("year", "quarter", "month", "week", "day", "hour")
+
+_TIME_ZONE: Final = re.compile(r"[+-]([01][0-9]|2[0-3])[0-5][0-9]")
+
+
+def _interval(instance: Any, attribute: Attribute[Any], interval: Any) -> None:
+    if interval not in INTERVALS:
+        raise InvalidParameter(
+            f"the interval {interval!r} is none of {', '.join(INTERVALS)}",
+            details={"aggregate": f"Unknown interval {interval!r}."},
+        )
+
+
+def _time_zone(instance: Any, attribute: Attribute[Any], zone: Any) -> None:
+    if zone is not None and not (type(zone) is str and _TIME_ZONE.fullmatch(zone)):
+        raise InvalidParameter(
+            f"a time zone is +HHMM or -HHMM, not {zone!r}",
+            details={"aggregate": f"Malformed time zone {zone!r}."},
+        )
+
+
 def _tuple(values: Iterable[Any]) -> tuple[Any, ...]:
-    return values if type(values) is tuple else tuple(values)
+    if type(values) is tuple:
+        return values
+    if isinstance(values, str):  # the letters of "friends" are seven kinds nobody meant
+        raise InvalidParameter(f"a list or tuple is expected, not the text {values!r}")
+    return tuple(values)
 
 
 def _some_name(instance: Any, attribute: Attribute[Any], name: Any) -> None:
@@ -264,7 +316,7 @@ class Get(Operation[Item]):
 
     collection: str = attrs.field(validator=_name)
     key: str = attrs.field(validator=_name)
-    ref: str | None = attrs.field(default=None, validator=_ref)
+    ref: str | None = attrs.field(default=None, validator=_some_ref)
     with_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
     without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
 
@@ -348,10 +400,10 @@ class List(Operation[Page[Item]]):
 
     collection: str = attrs.field(validator=_name)
     limit: int = attrs.field(default=DEFAULT_LIMIT, validator=_count)
-    start: str | None = None
-    after: str | None = None
-    before: str | None = None
-    end: str | None = None
+    start: str | None = attrs.field(default=None, validator=_some_text)
+    after: str | None = attrs.field(default=None, validator=_some_text)
+    before: str | None = attrs.field(default=None, validator=_some_text)
+    end: str | None = attrs.field(default=None, validator=_some_text)
     values: bool = True
     with_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
     without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
@@ -436,8 +488,8 @@ class TimeSeries:
     """
 
     field: str
-    interval: str
-    time_zone: str | None = None
+    interval: str = attrs.field(validator=_interval)
+    time_zone: str | None = attrs.field(default=None, validator=_time_zone)
 
 
 @frozen
@@ -537,11 +589,11 @@ class Search(Operation[Page[SearchResult]]):
     needs `capabilities.keyset`. Raises `InvalidQuery`.
     """
 
-    query: str
+    query: str = attrs.field(validator=_text)
     collection: str | None = attrs.field(default=None, validator=_some_name)
     limit: int = attrs.field(default=DEFAULT_LIMIT, validator=_count)
     offset: int = attrs.field(default=0, validator=_count)
-    cursor: str | None = None
+    cursor: str | None = attrs.field(default=None, validator=_some_text)
     sort: tuple[Sort, ...] = attrs.field(default=(), converter=_tuple)
     aggregates: tuple[Aggregate, ...] = attrs.field(default=(), converter=_tuple)
     values: bool = True
@@ -564,8 +616,8 @@ class PostEvent(Operation[EventWritten]):
     key: str = attrs.field(validator=_name)
     type: str = attrs.field(validator=_name)
     value: Any
-    timestamp: int | None = attrs.field(default=None, validator=_milliseconds)
-    ordinal: int | None = attrs.field(default=None, validator=_milliseconds)
+    timestamp: int | None = attrs.field(default=None, validator=_some_milliseconds)
+    ordinal: int | None = attrs.field(default=None, validator=_some_milliseconds)
 
 
 @frozen(kw_only=True)
@@ -627,7 +679,7 @@ class EventBound:
     """
 
     timestamp: int = attrs.field(validator=_milliseconds)
-    ordinal: int | None = attrs.field(default=None, validator=_milliseconds)
+    ordinal: int | None = attrs.field(default=None, validator=_some_milliseconds)
 
 
 @frozen(kw_only=True)
