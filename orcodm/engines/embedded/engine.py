@@ -1,0 +1,212 @@
+"""The embedded engine: a table from operation to handler, and who runs a handler how.
+
+A handler is a function of a connection or a transaction and an operation. POINT handlers need one
+statement, READ handlers one state of the database over several, WRITE handlers a transaction that commits
+when they return, SEARCH handlers the search index as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from enum import Enum
+from typing import Any, Final, TypeVar
+
+from attrs import frozen
+
+from ...engine import Capabilities
+from ...errors import Aborted, InvalidParameter, OrcodmError, SessionClosed, StorageError, Unsupported
+from ...operations import (
+    Batch,
+    BatchResult,
+    Delete,
+    DeleteCollection,
+    DeleteEvent,
+    DeleteRelation,
+    Get,
+    GetEvent,
+    GetRelation,
+    List,
+    ListEvents,
+    ListRefs,
+    ListRelations,
+    Operation,
+    Patch,
+    PatchEvent,
+    Ping,
+    Post,
+    PostEvent,
+    Put,
+    PutEvent,
+    PutRelation,
+    Search,
+)
+from . import events, items, relations, search
+from .store import BUSY_SECONDS, Store, Synchronous, Transaction
+
+R = TypeVar("R")
+
+MAX_LIMIT: Final = 10_000
+WORKERS: Final = 4
+"""How many operations of an event loop run at once; writes take turns anyway."""
+
+
+class How(Enum):
+    """What a handler needs."""
+
+    POINT = "one statement"
+    READ = "one state of the database"
+    WRITE = "a transaction"
+    SEARCH = "the search index"
+
+
+@frozen
+class Handler:
+    how: How
+    function: Callable[..., Any]
+
+
+class EmbeddedEngine:
+    """SQLite holds the data, Tantivy the search index. `path` None keeps both for this object only.
+
+    Safe to share between threads, tasks and processes, also forked ones. Raises `StorageError` or one
+    of its subclasses where the file cannot be opened.
+    """
+
+    capabilities = Capabilities(
+        atomic_batch=True, keyset=True, ref_chain=True, max_limit=MAX_LIMIT, own_writes=True
+    )
+
+    def __init__(
+        self,
+        path: str | None = None,
+        *,
+        synchronous: Synchronous = "FULL",
+        busy_seconds: float = BUSY_SECONDS,
+    ) -> None:
+        self._store = Store(path, synchronous=synchronous, busy_seconds=busy_seconds)
+        self._searcher = search.Searcher(self._store)
+        self._workers: ThreadPoolExecutor | None = None
+        self._starting = threading.Lock()
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"EmbeddedEngine({self._store.name!r})"
+
+    def execute(self, operation: Operation[R], /) -> R:
+        """The answer to an operation, from any thread."""
+        try:
+            handler = HANDLERS[type(operation)]
+        except KeyError:
+            raise Unsupported(f"the embedded engine does not know {operation!r}") from None
+        how = handler.how
+        if how is How.POINT:
+            return self._store.point(handler.function, operation)  # type: ignore[no-any-return]
+        if how is How.WRITE:
+            try:
+                return self._store.write(handler.function, operation)  # type: ignore[no-any-return]
+            except _Failed as failed:
+                return failed.outcome  # type: ignore[return-value]
+        _check_limit(operation)
+        if how is How.READ:
+            with self._store.reading() as connection:
+                return handler.function(connection, operation)  # type: ignore[no-any-return]
+        return handler.function(self._searcher, operation)  # type: ignore[no-any-return]
+
+    async def aexecute(self, operation: Operation[R], /) -> R:
+        """The answer to an operation; only reads of one row, which take microseconds, run on the loop."""
+        if type(operation) in INLINE and self._store.ready:
+            return self.execute(operation)
+        return await asyncio.get_running_loop().run_in_executor(self._executor(), self.execute, operation)
+
+    def close(self) -> None:
+        """Close the file. Later operations raise `SessionClosed`; closing again does nothing."""
+        with self._starting:
+            self._closed = True
+            workers, self._workers = self._workers, None
+        if workers is not None:
+            workers.shutdown()
+        self._searcher.close()
+        self._store.close()
+
+    async def aclose(self) -> None:
+        await asyncio.to_thread(self.close)
+
+    def _executor(self) -> ThreadPoolExecutor:
+        with self._starting:
+            if self._closed:
+                raise SessionClosed("the engine is closed")
+            if self._workers is None:
+                self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="orcodm")
+            return self._workers
+
+
+def ping(connection: sqlite3.Connection, operation: Ping) -> None:
+    connection.execute("SELECT 1").fetchone()
+
+
+def batch(transaction: Transaction, operation: Batch) -> BatchResult:
+    outcomes: list[Any] = []
+    for write in operation.operations:
+        try:
+            outcomes.append(HANDLERS[type(write)].function(transaction, write))
+        except StorageError:
+            raise
+        except OrcodmError as error:
+            # The following are tried all the same, so that every conflict is reported at once.
+            outcomes.append(error)
+    result = BatchResult(outcomes)
+    if result.failed:
+        raise _Failed(result)
+    return result
+
+
+class _Failed(Exception):
+    """Carries the outcomes of a batch past the end of its transaction, which it thereby rolls back."""
+
+    def __init__(self, result: BatchResult) -> None:
+        super().__init__()
+        self.outcome = BatchResult(
+            outcome
+            if isinstance(outcome, OrcodmError)
+            else Aborted("not written, because another operation of the same batch failed")
+            for outcome in result.outcomes
+        )
+
+
+def _check_limit(operation: Any) -> None:
+    if operation.limit > MAX_LIMIT:
+        raise InvalidParameter(
+            f"limit {operation.limit} is more than the {MAX_LIMIT} results a page may have",
+            details={"limit": f"Must be at most {MAX_LIMIT}."},
+        )
+
+
+HANDLERS: Final[dict[type[Operation[Any]], Handler]] = {
+    Ping: Handler(How.POINT, ping),
+    Get: Handler(How.POINT, items.get),
+    Put: Handler(How.WRITE, items.put),
+    Post: Handler(How.WRITE, items.post),
+    Patch: Handler(How.WRITE, items.patch_item),
+    Delete: Handler(How.WRITE, items.delete),
+    DeleteCollection: Handler(How.WRITE, items.delete_collection),
+    List: Handler(How.READ, items.list_),
+    ListRefs: Handler(How.READ, items.list_refs),
+    Search: Handler(How.SEARCH, search.search),
+    PostEvent: Handler(How.WRITE, events.post_event),
+    GetEvent: Handler(How.POINT, events.get_event),
+    PutEvent: Handler(How.WRITE, events.put_event),
+    PatchEvent: Handler(How.WRITE, events.patch_event),
+    DeleteEvent: Handler(How.WRITE, events.delete_event),
+    ListEvents: Handler(How.READ, events.list_events),
+    PutRelation: Handler(How.WRITE, relations.put_relation),
+    GetRelation: Handler(How.POINT, relations.get_relation),
+    DeleteRelation: Handler(How.WRITE, relations.delete_relation),
+    ListRelations: Handler(How.READ, relations.list_relations),
+    Batch: Handler(How.WRITE, batch),
+}
+
+INLINE: Final = frozenset({Ping, Get, GetEvent, GetRelation})

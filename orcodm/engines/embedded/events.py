@@ -1,0 +1,177 @@
+"""Events: values under (collection, key, type, timestamp, ordinal), without a history.
+
+The ref of an update is chained to the ref before it, as an item's is, so that a writer who holds an old ref
+is refused also where the value went back to what it was. A deleted event leaves nothing, ref included.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any, Final, TypeAlias
+
+from attrs import evolve
+
+from ... import patch
+from ...errors import AlreadyExists, Conflict, NotFound
+from ...identifiers import identifiers
+from ...operations import (
+    DeleteEvent,
+    EventBound,
+    EventItem,
+    EventWritten,
+    GetEvent,
+    IfMatch,
+    ListEvents,
+    Page,
+    PatchEvent,
+    PostEvent,
+    PutEvent,
+)
+from ...projection import project
+from ...refs import link
+from ...values import canonical, decode, encode
+from .store import Transaction
+
+Path: TypeAlias = tuple[str, str, str, int, int]
+Row: TypeAlias = tuple[int, int, str, int, bytes]
+
+_WHERE: Final = " WHERE collection = ? AND key = ? AND type = ? AND timestamp = ? AND ordinal = ?"
+_EVENT: Final = "SELECT seq, id, ref, reftime, value FROM events" + _WHERE
+_ADD: Final = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_UPDATE: Final = "UPDATE events SET seq = ?, ref = ?, reftime = ?, value = ?" + _WHERE
+
+Existing = GetEvent | PutEvent | PatchEvent | DeleteEvent
+
+
+def get_event(connection: sqlite3.Connection, operation: GetEvent) -> EventItem:
+    path = _path(operation)
+    _, _, ref, reftime, text = _row(connection.execute(_EVENT, path).fetchone(), operation)
+    return _item(path, ref, reftime, text, operation)
+
+
+def list_events(connection: sqlite3.Connection, operation: ListEvents) -> Page[EventItem]:
+    clauses = ["collection = ? AND key = ? AND type = ?"]
+    values: list[Any] = [operation.collection, operation.key, operation.type]
+    for sign, bound in (
+        (">=", operation.start),
+        (">", operation.after),
+        ("<", operation.before),
+        ("<=", operation.end),
+    ):
+        if bound is None:
+            continue
+        if bound.ordinal is None:
+            clauses.append(f"timestamp {sign} ?")
+            values.append(bound.timestamp)
+        else:
+            clauses.append(f"(timestamp, ordinal) {sign} (?, ?)")
+            values += (bound.timestamp, bound.ordinal)
+    limit = operation.limit
+    rows = connection.execute(
+        f"SELECT timestamp, ordinal, ref, reftime, value FROM events WHERE {' AND '.join(clauses)} "
+        "ORDER BY timestamp DESC, ordinal DESC LIMIT ?",
+        (*values, limit + 1),
+    ).fetchall()
+    results = [
+        _item(
+            (operation.collection, operation.key, operation.type, timestamp, ordinal),
+            ref,
+            reftime,
+            text,
+            operation,
+        )
+        for timestamp, ordinal, ref, reftime, text in rows[:limit]
+    ]
+    following = None
+    if results and len(rows) > limit:
+        last = EventBound(results[-1].timestamp, results[-1].ordinal)
+        following = evolve(operation, end=None, before=last)
+    return Page(results=results, next=following)
+
+
+def post_event(transaction: Transaction, operation: PostEvent) -> EventWritten:
+    timestamp = transaction.now if operation.timestamp is None else operation.timestamp
+    ordinal = identifiers.next() if operation.ordinal is None else operation.ordinal
+    path = (operation.collection, operation.key, operation.type, timestamp, ordinal)
+    text = encode(operation.value)
+    ref = link(None, canonical(operation.value))
+    seq = transaction.sequence + 1
+    if not transaction.execute(_ADD, (seq, seq, *path, ref, transaction.now, text)).rowcount:
+        current = transaction.execute(_EVENT, path).fetchone()
+        raise AlreadyExists.of_ref(operation.collection, operation.key, None, current[2])
+    transaction.advance()
+    return _written(path, ref)
+
+
+def put_event(transaction: Transaction, operation: PutEvent) -> EventWritten:
+    path = _path(operation)
+    row = _row(transaction.execute(_EVENT, path).fetchone(), operation)
+    _check(operation, row)
+    return _replace(transaction, path, row, operation.value)
+
+
+def patch_event(transaction: Transaction, operation: PatchEvent) -> EventWritten:
+    path = _path(operation)
+    row = _row(transaction.execute(_EVENT, path).fetchone(), operation)
+    _check(operation, row)
+    return _replace(transaction, path, row, patch.apply(decode(row[4]), operation.changes))
+
+
+def delete_event(transaction: Transaction, operation: DeleteEvent) -> None:
+    path = _path(operation)
+    row = transaction.execute(_EVENT, path).fetchone()
+    if type(operation.condition) is IfMatch:  # If-None-Match means nothing to a deletion
+        _check(operation, row)
+    if row is not None:
+        transaction.execute("DELETE FROM events" + _WHERE, path)
+        transaction.execute("INSERT INTO erased VALUES (?, ?)", (transaction.advance(), row[1]))
+
+
+def _path(operation: Existing) -> Path:
+    return (operation.collection, operation.key, operation.type, operation.timestamp, operation.ordinal)
+
+
+def _row(row: Row | None, operation: Existing) -> Row:
+    if row is None:
+        raise NotFound.item(operation.collection, operation.key)
+    return row
+
+
+def _check(operation: PutEvent | PatchEvent | DeleteEvent, row: Row | None) -> None:
+    condition = operation.condition
+    if condition is None:
+        return
+    current = None if row is None else row[2]
+    if type(condition) is IfMatch:
+        if current != condition.ref:
+            raise Conflict.of_ref(operation.collection, operation.key, condition.ref, current)
+    elif current is not None:
+        raise AlreadyExists.of_ref(operation.collection, operation.key, None, current)
+
+
+def _replace(transaction: Transaction, path: Path, row: Row, value: Any) -> EventWritten:
+    text = encode(value)
+    ref = link(row[2], canonical(value))
+    transaction.execute(_UPDATE, (transaction.advance(), ref, max(transaction.now, row[3]), text, *path))
+    return _written(path, ref)
+
+
+def _written(path: Path, ref: str) -> EventWritten:
+    collection, key, type_, timestamp, ordinal = path
+    return EventWritten(
+        collection=collection, key=key, type=type_, timestamp=timestamp, ordinal=ordinal, ref=ref
+    )
+
+
+def _item(path: Path, ref: str, reftime: int, text: bytes, operation: GetEvent | ListEvents) -> EventItem:
+    collection, key, type_, timestamp, ordinal = path
+    return EventItem(
+        collection=collection,
+        key=key,
+        type=type_,
+        timestamp=timestamp,
+        ordinal=ordinal,
+        ref=ref,
+        value=project(decode(text), operation.with_fields, operation.without_fields),
+        reftime=reftime,
+    )

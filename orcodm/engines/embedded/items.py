@@ -1,0 +1,274 @@
+"""Items: current values, their history, lists. One function for each operation.
+
+A key's history is its chain of versions, newest first, by their `previous`. Deleting adds a tombstone to
+the chain and purging erases the chain, so that the next write begins a new one: a purged key that gets its
+old value again also gets its old first ref again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any, Final, TypeAlias
+
+from attrs import evolve
+
+from ... import patch
+from ...errors import AlreadyExists, Conflict, InvalidKey, NotFound
+from ...identifiers import identifiers
+from ...operations import (
+    Delete,
+    DeleteCollection,
+    Get,
+    IfAbsent,
+    IfMatch,
+    Item,
+    List,
+    ListRefs,
+    Page,
+    Patch,
+    Post,
+    Put,
+    Version,
+    Written,
+)
+from ...projection import project
+from ...refs import link, tombstone_ref
+from ...values import canonical, decode, encode
+from .store import Transaction
+
+Head: TypeAlias = tuple[int, str, int, bytes | None]
+"""Of a key that has a history: sequence number, ref, reftime and text (None: deleted) of its version."""
+
+_HEAD: Final = """
+SELECT v.seq, v.ref, v.reftime, v.value FROM heads h JOIN versions v ON v.seq = h.seq
+WHERE h.collection = ? AND h.key = ?
+"""
+_HEAD_WITHOUT_VALUE: Final = _HEAD.replace("v.value", "iif(h.live, x'', NULL)")
+
+_CHAIN: Final = """
+WITH RECURSIVE chain (seq, previous) AS (
+    SELECT v.seq, v.previous FROM heads h JOIN versions v ON v.seq = h.seq
+    WHERE h.collection = ? AND h.key = ?
+    UNION ALL
+    SELECT v.seq, v.previous FROM chain JOIN versions v ON v.seq = chain.previous
+)
+"""
+_VERSION: Final = (
+    _CHAIN
+    + """
+SELECT v.ref, v.reftime, v.value FROM chain JOIN versions v ON v.seq = chain.seq
+WHERE v.ref = ? AND v.value IS NOT NULL LIMIT 1
+"""
+)
+_VERSIONS: Final = (
+    _CHAIN
+    + """
+SELECT v.ref, v.reftime, v.value FROM chain JOIN versions v ON v.seq = chain.seq LIMIT ? OFFSET ?
+"""
+)
+
+_ADD_VERSION: Final = "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?)"
+_ADD_HEAD: Final = "INSERT INTO heads VALUES (?, ?, ?, ?, 1)"
+_TRY_HEAD: Final = "INSERT INTO heads VALUES (?, ?, ?, ?, 1) ON CONFLICT DO NOTHING"
+_MOVE_HEAD: Final = "UPDATE heads SET seq = ?, live = ? WHERE collection = ? AND key = ?"
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+def get(connection: sqlite3.Connection, operation: Get) -> Item:
+    collection, key = operation.collection, operation.key
+    if operation.ref is None:
+        head = connection.execute(_HEAD, (collection, key)).fetchone()
+        if head is None or head[3] is None:
+            raise NotFound.item(collection, key)
+        _, ref, reftime, text = head
+    else:
+        version = connection.execute(_VERSION, (collection, key, operation.ref)).fetchone()
+        if version is None:
+            raise NotFound.item(collection, key)
+        ref, reftime, text = version
+    return Item(collection=collection, key=key, ref=ref, value=_filtered(text, operation), reftime=reftime)
+
+
+def list_(connection: sqlite3.Connection, operation: List) -> Page[Item]:
+    collection, limit = operation.collection, operation.limit
+    clauses = ["h.collection = ?", "h.live"]
+    bounds: list[Any] = [collection]
+    for sign, key in (
+        (">=", operation.start),
+        (">", operation.after),
+        ("<", operation.before),
+        ("<=", operation.end),
+    ):
+        if key is not None:
+            clauses.append(f"h.key {sign} ?")
+            bounds.append(key)
+    value = "v.value" if operation.values else "NULL"
+    try:
+        rows = connection.execute(
+            f"SELECT h.key, v.ref, v.reftime, {value} FROM heads h JOIN versions v ON v.seq = h.seq "
+            f"WHERE {' AND '.join(clauses)} ORDER BY h.key LIMIT ?",
+            (*bounds, limit + 1),
+        ).fetchall()
+    except UnicodeEncodeError:
+        raise InvalidKey(f"a bound of {operation!r} has a lone surrogate: it is not Unicode text") from None
+    results = [
+        Item(
+            collection=collection,
+            key=key,
+            ref=ref,
+            value=None if text is None else _filtered(text, operation),
+            reftime=reftime,
+        )
+        for key, ref, reftime, text in rows[:limit]
+    ]
+    following = None
+    if results and len(rows) > limit:
+        following = evolve(operation, start=None, after=results[-1].key)
+    return Page(results=results, next=following)
+
+
+def list_refs(connection: sqlite3.Connection, operation: ListRefs) -> Page[Version]:
+    collection, key, limit, offset = operation.collection, operation.key, operation.limit, operation.offset
+    rows = connection.execute(_VERSIONS, (collection, key, limit + 1, offset)).fetchall()
+    if not rows and connection.execute(_HEAD_WITHOUT_VALUE, (collection, key)).fetchone() is None:
+        raise NotFound.item(collection, key)
+    results = [
+        Version(collection=collection, key=key, ref=None, reftime=reftime, deleted=True)
+        if text is None
+        else Version(
+            collection=collection,
+            key=key,
+            ref=ref,
+            reftime=reftime,
+            value=_filtered(text, operation) if operation.values else None,
+        )
+        for ref, reftime, text in rows[:limit]
+    ]
+    following = previous = None
+    if results and len(rows) > limit:
+        following = evolve(operation, offset=offset + limit)
+    if offset:
+        previous = evolve(operation, offset=max(0, offset - limit))
+    return Page(results=results, next=following, prev=previous)
+
+
+def _filtered(text: bytes, operation: Get | List | ListRefs) -> Any:
+    value = decode(text)
+    if operation.with_fields or operation.without_fields:
+        return project(value, operation.with_fields, operation.without_fields)
+    return value
+
+
+# -- writing ---------------------------------------------------------------------------------------
+
+
+def put(transaction: Transaction, operation: Put) -> Written:
+    collection, key, value = operation.collection, operation.key, operation.value
+    text = encode(value)
+    condition = operation.condition
+    if type(condition) is IfAbsent:
+        # Most often the key is new, and then trying is cheaper than looking first.
+        seq = transaction.sequence + 1
+        if transaction.execute(_TRY_HEAD, (collection, key, seq, seq)).rowcount:
+            ref = link(None, canonical(value))
+            transaction.execute(
+                _ADD_VERSION, (transaction.advance(), None, collection, key, ref, transaction.now, text)
+            )
+            return Written(collection=collection, key=key, ref=ref)
+    head = transaction.execute(_HEAD_WITHOUT_VALUE, (collection, key)).fetchone()
+    _check(operation, head)
+    ref = link(None if head is None else head[1], canonical(value))
+    _store(transaction, collection, key, head, ref, text)
+    return Written(collection=collection, key=key, ref=ref)
+
+
+def post(transaction: Transaction, operation: Post) -> Written:
+    key = identifiers.next_key()
+    return put(
+        transaction,
+        Put(collection=operation.collection, key=key, value=operation.value, condition=IfAbsent()),
+    )
+
+
+def patch_item(transaction: Transaction, operation: Patch) -> Written:
+    collection, key = operation.collection, operation.key
+    head = transaction.execute(_HEAD, (collection, key)).fetchone()
+    if head is not None and head[3] is not None:
+        value = decode(head[3])
+    elif operation.upsert:
+        value = {}
+    else:
+        # Also with If-Match: the protocol looks whether there is an item first (6.4).
+        raise NotFound.item(collection, key)
+    _check(operation, head)
+    value = patch.apply(value, operation.changes)
+    text = encode(value)
+    ref = link(None if head is None else head[1], canonical(value))
+    _store(transaction, collection, key, head, ref, text)
+    return Written(collection=collection, key=key, ref=ref)
+
+
+def delete(transaction: Transaction, operation: Delete) -> None:
+    collection, key = operation.collection, operation.key
+    head = transaction.execute(_HEAD_WITHOUT_VALUE, (collection, key)).fetchone()
+    if type(operation.condition) is IfMatch:  # If-None-Match means nothing to a deletion (6.5)
+        _check(operation, head)
+    if head is None:
+        return
+    if operation.purge:
+        (identity,) = transaction.execute(
+            "SELECT id FROM heads WHERE collection = ? AND key = ?", (collection, key)
+        ).fetchone()
+        transaction.execute(
+            f"DELETE FROM versions WHERE seq IN ({_CHAIN} SELECT seq FROM chain)", (collection, key)
+        )
+        transaction.execute("DELETE FROM heads WHERE collection = ? AND key = ?", (collection, key))
+        transaction.execute("INSERT INTO erased VALUES (?, ?)", (transaction.advance(), identity))
+    elif head[3] is not None:
+        _store(transaction, collection, key, head, tombstone_ref(head[1]), None)
+
+
+def delete_collection(transaction: Transaction, operation: DeleteCollection) -> None:
+    """Erase a collection; relations of other collections that lead into it go as well."""
+    collection = operation.collection
+    gone = transaction.execute(
+        "SELECT id FROM heads WHERE collection = ?1 UNION ALL SELECT id FROM events WHERE collection = ?1 "
+        "UNION ALL SELECT id FROM relations WHERE collection = ?1 OR to_collection = ?1",
+        (collection,),
+    ).fetchall()
+    transaction.execute("DELETE FROM heads WHERE collection = ?", (collection,))
+    transaction.execute("DELETE FROM versions WHERE collection = ?", (collection,))
+    transaction.execute("DELETE FROM events WHERE collection = ?", (collection,))
+    transaction.execute("DELETE FROM relations WHERE collection = ?1 OR to_collection = ?1", (collection,))
+    for (identity,) in gone:
+        transaction.execute("INSERT INTO erased VALUES (?, ?)", (transaction.advance(), identity))
+
+
+def _check(operation: Put | Patch | Delete, head: Head | None) -> None:
+    """Raise the conflict where the condition does not hold."""
+    condition = operation.condition
+    if condition is None:
+        return
+    current = None if head is None or head[3] is None else head[1]
+    if type(condition) is IfMatch:
+        if current != condition.ref:
+            raise Conflict.of_ref(operation.collection, operation.key, condition.ref, current)
+    elif current is not None:
+        raise AlreadyExists.of_ref(operation.collection, operation.key, None, current)
+
+
+def _store(
+    transaction: Transaction, collection: str, key: str, head: Head | None, ref: str, text: bytes | None
+) -> None:
+    """Add a version (None: a tombstone) on top of the head and make it the current one."""
+    seq = transaction.advance()
+    if head is None:
+        previous, reftime = None, transaction.now
+        transaction.execute(_ADD_HEAD, (collection, key, seq, seq))
+    else:
+        # The clock may have been set back; a history does not run backwards.
+        previous, reftime = head[0], max(transaction.now, head[2])
+        transaction.execute(_MOVE_HEAD, (seq, text is not None, collection, key))
+    transaction.execute(_ADD_VERSION, (seq, previous, collection, key, ref, reftime, text))

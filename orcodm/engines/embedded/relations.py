@@ -1,0 +1,162 @@
+"""Relations: properties under (source, kind, destination), and walking along them.
+
+The ref of a repeated write is chained to the ref before it; a deleted relation leaves nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any, Final, TypeAlias
+
+from attrs import evolve
+
+from ...errors import AlreadyExists, Conflict, InvalidParameter, NotFound, RelationNotFound
+from ...operations import (
+    DeleteRelation,
+    GetRelation,
+    IfMatch,
+    Item,
+    ListRelations,
+    Page,
+    PutRelation,
+    RelationItem,
+    Written,
+)
+from ...projection import project
+from ...refs import link
+from ...values import canonical, decode, encode
+from .store import Transaction
+
+MAX_HOPS: Final = 100
+"""How many kinds one `ListRelations` may name."""
+
+Path: TypeAlias = tuple[str, str, str, str, str]
+Row: TypeAlias = tuple[int, int, str, int, bytes]
+
+_WHERE: Final = " WHERE collection = ? AND key = ? AND kind = ? AND to_collection = ? AND to_key = ?"
+_RELATION: Final = "SELECT seq, id, ref, reftime, value FROM relations" + _WHERE
+_ADD: Final = "INSERT INTO relations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_UPDATE: Final = "UPDATE relations SET seq = ?, ref = ?, reftime = ?, value = ?" + _WHERE
+_LIVE: Final = "SELECT 1 FROM heads WHERE collection = ? AND key = ? AND live"
+
+One = GetRelation | PutRelation | DeleteRelation
+
+
+def get_relation(connection: sqlite3.Connection, operation: GetRelation) -> RelationItem:
+    row = connection.execute(_RELATION, _path(operation)).fetchone()
+    if row is None:
+        raise _missing(operation)
+    return RelationItem(
+        collection=operation.collection,
+        key=operation.key,
+        kind=operation.kind,
+        to_collection=operation.to_collection,
+        to_key=operation.to_key,
+        ref=row[2],
+        value=project(decode(row[4]), operation.with_fields, operation.without_fields),
+        reftime=row[3],
+    )
+
+
+def list_relations(connection: sqlite3.Connection, operation: ListRelations) -> Page[Item]:
+    """The items at the last hop; an item on the way that has no value leads nowhere."""
+    collection, key, limit, offset = operation.collection, operation.key, operation.limit, operation.offset
+    if len(operation.kinds) > MAX_HOPS:
+        raise InvalidParameter(
+            f"{len(operation.kinds)} hops in one request; at most {MAX_HOPS} are allowed",
+            details={"kinds": "Too many."},
+        )
+    _existing(connection.execute, collection, key)
+    # Each hop is a set of destinations with the oldest relation that leads there, so that a cycle or
+    # several ways to one place cannot multiply.
+    hops = ["hop0 (collection, key, age) AS (SELECT ?, ?, 0)"]
+    hops += [
+        f"hop{hop} (collection, key, age) AS ("
+        f" SELECT r.to_collection, r.to_key, min(r.id) FROM hop{hop - 1} s CROSS JOIN relations r"
+        " ON r.collection = s.collection AND r.key = s.key AND r.kind = ?"
+        " JOIN heads h ON h.collection = r.to_collection AND h.key = r.to_key AND h.live"
+        " GROUP BY r.to_collection, r.to_key)"
+        for hop in range(1, len(operation.kinds) + 1)
+    ]
+    rows = connection.execute(
+        f"WITH {', '.join(hops)} "
+        f"SELECT v.collection, v.key, v.ref, v.reftime, v.value FROM hop{len(operation.kinds)} d"
+        " JOIN heads h ON h.collection = d.collection AND h.key = d.key JOIN versions v ON v.seq = h.seq"
+        " ORDER BY d.age LIMIT ? OFFSET ?",
+        (collection, key, *operation.kinds, limit + 1, offset),
+    ).fetchall()
+    results = [
+        Item(
+            collection=row[0],
+            key=row[1],
+            ref=row[2],
+            reftime=row[3],
+            value=project(decode(row[4]), operation.with_fields, operation.without_fields),
+        )
+        for row in rows[:limit]
+    ]
+    following = previous = None
+    if results and len(rows) > limit:
+        following = evolve(operation, offset=offset + limit)
+    if offset:
+        previous = evolve(operation, offset=max(0, offset - limit))
+    return Page(results=results, next=following, prev=previous)
+
+
+def put_relation(transaction: Transaction, operation: PutRelation) -> Written:
+    value = {} if operation.value is None else operation.value
+    text = encode(value)
+    _existing(transaction.execute, operation.collection, operation.key)
+    _existing(transaction.execute, operation.to_collection, operation.to_key)
+    path = _path(operation)
+    row = transaction.execute(_RELATION, path).fetchone()
+    _check(operation, row)
+    ref = link(None if row is None else row[2], canonical(value))
+    seq = transaction.advance()
+    if row is None:
+        transaction.execute(_ADD, (seq, seq, *path, ref, transaction.now, text))
+    else:
+        transaction.execute(_UPDATE, (seq, ref, max(transaction.now, row[3]), text, *path))
+    return Written(collection=operation.collection, key=operation.key, ref=ref)
+
+
+def delete_relation(transaction: Transaction, operation: DeleteRelation) -> None:
+    path = _path(operation)
+    row = transaction.execute(_RELATION, path).fetchone()
+    if row is None:
+        # A relation that is there may go even where one of its ends went first.
+        _existing(transaction.execute, operation.collection, operation.key)
+        _existing(transaction.execute, operation.to_collection, operation.to_key)
+    if type(operation.condition) is IfMatch:  # If-None-Match means nothing to a deletion
+        _check(operation, row)
+    if row is not None:
+        transaction.execute("DELETE FROM relations" + _WHERE, path)
+        transaction.execute("INSERT INTO erased VALUES (?, ?)", (transaction.advance(), row[1]))
+
+
+def _path(operation: One) -> Path:
+    return (operation.collection, operation.key, operation.kind, operation.to_collection, operation.to_key)
+
+
+def _existing(execute: Any, collection: str, key: str) -> None:
+    if execute(_LIVE, (collection, key)).fetchone() is None:
+        raise NotFound.item(collection, key)
+
+
+def _missing(operation: One) -> RelationNotFound:
+    return RelationNotFound(
+        f"{RelationNotFound.default_message} ({operation.collection}/{operation.key} "
+        f"{operation.kind} {operation.to_collection}/{operation.to_key})"
+    )
+
+
+def _check(operation: PutRelation | DeleteRelation, row: Row | None) -> None:
+    condition = operation.condition
+    if condition is None:
+        return
+    current = None if row is None else row[2]
+    if type(condition) is IfMatch:
+        if current != condition.ref:
+            raise Conflict.of_ref(operation.collection, operation.key, condition.ref, current)
+    elif current is not None:
+        raise AlreadyExists.of_ref(operation.collection, operation.key, None, current)

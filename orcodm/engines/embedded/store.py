@@ -1,0 +1,313 @@
+"""Connections and transactions: everything that is done *to* SQLite rather than asked of it.
+
+Connections are pooled, last in first out, so that one thread keeps meeting the page cache it filled. One
+thread of a process writes at a time, on a lock of ours: waiting on SQLite's own lock means sleeping and
+looking again, which is for other processes. `memory:` is one connection that threads take turns on.
+
+This is the one module that translates sqlite3's exceptions.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, Literal, TypeVar
+from urllib.parse import quote
+
+from ...errors import (
+    CorruptDatabase,
+    DatabaseBusy,
+    DiskFull,
+    OrcodmError,
+    ReadOnly,
+    SessionClosed,
+    StorageError,
+)
+from .schema import migrate
+
+R = TypeVar("R")
+Operation = TypeVar("Operation")
+
+Synchronous = Literal["NORMAL", "FULL"]
+
+BUSY_SECONDS: Final = 30.0
+"""How long another writer is waited for (`DatabaseBusy` after that)."""
+
+LAST_SEQUENCE: Final = """
+SELECT max(ifnull((SELECT max(seq) FROM versions), 0), ifnull((SELECT max(seq) FROM events), 0),
+           ifnull((SELECT max(seq) FROM relations), 0), ifnull((SELECT max(seq) FROM erased), 0))
+"""
+
+
+class Transaction:
+    """A write transaction under way: the statements go through `execute`."""
+
+    __slots__ = ("execute", "now", "sequence")
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.execute = connection.execute
+        self.now = int(time.time() * 1000)
+        self.sequence: int = connection.execute(LAST_SEQUENCE).fetchone()[0]
+
+    def advance(self) -> int:
+        """The next sequence number."""
+        self.sequence += 1
+        return self.sequence
+
+
+class Store:
+    """The database file (None: in memory), from any thread and across forks."""
+
+    def __init__(
+        self, path: str | None, *, synchronous: Synchronous = "FULL", busy_seconds: float = BUSY_SECONDS
+    ) -> None:
+        self.path = path if path is None else os.path.abspath(path)
+        self._synchronous = synchronous
+        self._busy_seconds = busy_seconds
+        self._closed = False
+        self._idle: list[sqlite3.Connection] = []
+        self._writing = threading.Lock()
+        self._turn = threading.RLock()
+        with self._translated():
+            connection = self._open()
+            try:
+                if path is None or not connection.execute("PRAGMA query_only").fetchone()[0]:
+                    migrate(connection, self.name)
+                self.database: str = connection.execute(
+                    "SELECT value FROM properties WHERE name = 'database'"
+                ).fetchone()[0]
+            except BaseException:
+                connection.close()
+                raise
+        self._idle.append(connection)
+        _stores.add(self)
+
+    @property
+    def name(self) -> str:
+        return self.path or "memory:"
+
+    @property
+    def ready(self) -> bool:
+        """Whether a read would not have to wait for another thread."""
+        if self.path is not None:
+            return True
+        if free := self._turn.acquire(blocking=False):
+            self._turn.release()
+        return free
+
+    def point(self, handler: Callable[[sqlite3.Connection, Operation], R], operation: Operation) -> R:
+        """Answer with a handler that needs one statement, which is its own transaction."""
+        connection = self._take()
+        try:
+            return handler(connection, operation)
+        except sqlite3.Error as error:
+            raise self._translate(error) from error
+        finally:
+            self._give(connection)
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection on which all statements see one state of the database."""
+        with self._translated():
+            connection = self._take()
+            try:
+                connection.execute("BEGIN")
+                yield connection
+            finally:
+                _end(connection, "COMMIT")
+                self._give(connection)
+
+    def write(self, handler: Callable[[Transaction, Operation], R], operation: Operation) -> R:
+        """Answer with a handler that writes: committed when it returns, nothing written when it raises."""
+        if not self._writing.acquire(timeout=self._busy_seconds):
+            raise self._busy()
+        try:
+            connection = self._take()
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                result = handler(Transaction(connection), operation)
+                connection.execute("COMMIT")
+                return result
+            except BaseException as error:
+                _end(connection, "ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    raise self._translate(error) from error
+                raise
+            finally:
+                self._give(connection)
+        finally:
+            self._writing.release()
+
+    def checkpoint(self) -> None:
+        """Move what the write-ahead log holds into the file itself, as far as readers allow."""
+        self.point(_checkpoint, None)
+
+    def close(self) -> None:
+        """Close every idle connection; those in use are closed as they come back."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+    # -- connections -------------------------------------------------------------------------------
+
+    def _take(self) -> sqlite3.Connection:
+        if self.path is None:
+            self._turn.acquire()
+            if self._closed:
+                self._turn.release()
+                raise SessionClosed("the engine is closed")
+            return self._idle[0]
+        if self._closed:
+            raise SessionClosed("the engine is closed")
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._open()
+
+    def _give(self, connection: sqlite3.Connection) -> None:
+        if self.path is None:
+            self._turn.release()
+        else:
+            self._idle.append(connection)
+            if self._closed:
+                self.close()
+
+    def _open(self) -> sqlite3.Connection:
+        if self.path is None:
+            connection = self._connect(":memory:")
+            connection.execute("PRAGMA temp_store = MEMORY")
+            return connection
+        address = "file:" + quote(self.path)
+        if not os.path.exists(self.path):
+            directory = os.path.dirname(self.path)
+            if not os.path.isdir(directory):
+                raise StorageError(f"cannot create {self.path}: there is no directory {directory}")
+        elif not os.access(self.path, os.W_OK) or not os.access(os.path.dirname(self.path), os.W_OK):
+            return self._open_read_only(address)
+        connection = self._connect(address)
+        try:
+            self._write_ahead(connection)
+            connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+            connection.execute("PRAGMA cache_size = -32768")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _open_read_only(self, address: str) -> sqlite3.Connection:
+        # Readers of a write-ahead log need its index file, which may neither exist nor be creatable here.
+        # A file that nobody can have open for writing may be read without.
+        for mode in ("mode=ro", "immutable=1"):
+            connection = self._connect(f"{address}?{mode}")
+            try:
+                connection.execute("PRAGMA query_only = ON")
+                connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            except sqlite3.OperationalError:
+                connection.close()
+                if mode == "immutable=1" or Path(f"{self.path}-wal").exists():
+                    raise
+            else:
+                return connection
+        raise AssertionError("unreachable")
+
+    def _connect(self, address: str) -> sqlite3.Connection:
+        return sqlite3.connect(
+            address,
+            uri=True,
+            timeout=self._busy_seconds,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+
+    def _write_ahead(self, connection: sqlite3.Connection) -> None:
+        # Changing the mode of a new file does not wait for another process that is doing the same.
+        deadline = time.monotonic() + self._busy_seconds
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if _primary(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.005)
+            else:
+                return
+
+    def _forked(self) -> None:
+        # In the child of a fork. The parent's connections must not be used here, nor closed: closing
+        # would drop the parent's locks. A database in memory was copied with the process.
+        if self.path is not None:
+            _inherited.append(self._idle)
+            self._idle = []
+        self._writing = threading.Lock()
+        self._turn = threading.RLock()
+
+    # -- errors ------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self._translate(error) from error
+
+    def _busy(self) -> DatabaseBusy:
+        return DatabaseBusy(
+            f"{self.name}: another writer held the database for more than {self._busy_seconds:g} seconds"
+        )
+
+    def _translate(self, error: sqlite3.Error) -> OrcodmError:
+        if self._closed:
+            return SessionClosed("the engine is closed")
+        extended = getattr(error, "sqlite_errorcode", None) or 0
+        primary = extended & 0xFF
+        if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return self._busy()
+        if primary == sqlite3.SQLITE_FULL or extended in _NO_ROOM:
+            return DiskFull(f"{self.name}: there is no room for the write, so nothing of it was stored")
+        if primary == sqlite3.SQLITE_READONLY:
+            return ReadOnly(f"{self.name} cannot be written to: {error}")
+        if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return CorruptDatabase(f"{self.name} is damaged or no database: {error}")
+        if primary == sqlite3.SQLITE_CANTOPEN:
+            return StorageError(f"{self.name} cannot be opened: {error}")
+        return StorageError(f"{self.name}: {error} ({getattr(error, 'sqlite_errorname', 'no code')})")
+
+
+# A write that fails for another reason than ENOSPC (a quota, a limit on the size of files) is an I/O error to
+# SQLite, and a lack of room to everybody else.
+_NO_ROOM: Final = frozenset({sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE})
+
+
+def _primary(error: sqlite3.Error) -> int:
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+def _end(connection: sqlite3.Connection, word: str) -> None:
+    # Some errors (a full disk among them) have rolled the transaction back already.
+    if connection.in_transaction:
+        with suppress(sqlite3.Error):
+            connection.execute(word)
+
+
+def _checkpoint(connection: sqlite3.Connection, operation: None) -> None:
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+
+_stores: weakref.WeakSet[Store] = weakref.WeakSet()
+_inherited: list[list[sqlite3.Connection]] = []
+
+
+def _after_fork() -> None:
+    for store in list(_stores):
+        store._forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
