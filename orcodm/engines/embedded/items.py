@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 from attrs import evolve
 
 from ... import patch
-from ...errors import AlreadyExists, Conflict, InvalidKey, NotFound
+from ...errors import AlreadyExists, Conflict, NotFound
 from ...identifiers import identifiers
 from ...operations import (
     Delete,
@@ -105,14 +105,11 @@ def list_(connection: sqlite3.Connection, operation: List) -> Page[Item]:
             clauses.append(f"h.key {sign} ?")
             bounds.append(key)
     value = "v.value" if operation.values else "NULL"
-    try:
-        rows = connection.execute(
-            f"SELECT h.key, v.ref, v.reftime, {value} FROM heads h JOIN versions v ON v.seq = h.seq "
-            f"WHERE {' AND '.join(clauses)} ORDER BY h.key LIMIT ?",
-            (*bounds, limit + 1),
-        ).fetchall()
-    except UnicodeEncodeError:
-        raise InvalidKey(f"a bound of {operation!r} has a lone surrogate: it is not Unicode text") from None
+    rows = connection.execute(
+        f"SELECT h.key, v.ref, v.reftime, {value} FROM heads h JOIN versions v ON v.seq = h.seq "
+        f"WHERE {' AND '.join(clauses)} ORDER BY h.key LIMIT ?",
+        (*bounds, limit + 1),
+    ).fetchall()
     results = [
         Item(
             collection=collection,

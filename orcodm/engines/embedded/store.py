@@ -195,6 +195,8 @@ class Store:
             self._write_ahead(connection)
             connection.execute(f"PRAGMA synchronous = {self._synchronous}")
             connection.execute("PRAGMA cache_size = -32768")
+            # The end of the log is rewritten with every save: four times as rarely into the file itself.
+            connection.execute("PRAGMA wal_autocheckpoint = 4000")
         except BaseException:
             connection.close()
             raise
