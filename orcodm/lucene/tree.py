@@ -6,15 +6,32 @@ Every leaf carries its own field: the parser hands the field of `name:(a b)` dow
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from enum import Enum
 from typing import Any
 
-from attrs import field, frozen
+import attrs
+from attrs import frozen
 
 
 def _tuple(values: Iterable[Any]) -> tuple[Any, ...]:
     return tuple(values)
+
+
+# Patterns are kept in one spelling, so that equal ones compare equal and survive text.
+
+_PAIR = re.compile(r"\\(.?)", re.DOTALL)
+
+
+def _wildcard(pattern: str) -> str:
+    """A backslash stays only before `*`, `?` and itself; alone at the end it is doubled."""
+    return _PAIR.sub(lambda pair: pair[0] if pair[1] in set("*?\\") else pair[1] or r"\\", pattern)
+
+
+def _regexp(pattern: str) -> str:
+    r"""A slash is plain: only the query text needs `\/`."""
+    return _PAIR.sub(lambda pair: "/" if pair[1] == "/" else pair[0], pattern)
 
 
 class Occur(Enum):
@@ -54,10 +71,11 @@ class Phrase:
 class Wildcard:
     """A pattern of `*` (any characters) and `?` (any one); a prefix `jo*` is one too.
 
-    `pattern` is as the query wrote it: a backslash makes the next character literal.
+    A backslash makes the next character literal; only `*`, `?` and the backslash itself need one. The
+    pattern `*` alone is `Exists`, or `MatchAll`.
     """
 
-    pattern: str
+    pattern: str = attrs.field(converter=_wildcard)
     field: str | None = None
 
 
@@ -65,7 +83,7 @@ class Wildcard:
 class Regexp:
     """A pattern in Lucene's regexp syntax, which matches a whole token."""
 
-    pattern: str
+    pattern: str = attrs.field(converter=_regexp)
     field: str | None = None
 
 
@@ -146,9 +164,13 @@ class Clause:
 
 @frozen
 class Boolean:
-    """Clauses together. One without MUST needs a SHOULD to match; one of only MUST_NOT matches nothing."""
+    """Clauses together. One without MUST needs a SHOULD to match; one of only MUST_NOT matches nothing.
 
-    clauses: tuple[Clause, ...] = field(converter=_tuple)
+    One without any clause matches nothing, wherever it stands. A single SHOULD clause means no more than
+    its node, and is read back from text as that.
+    """
+
+    clauses: tuple[Clause, ...] = attrs.field(converter=_tuple)
 
 
 Leaf = Term | Verbatim | Phrase | Wildcard | Regexp | Fuzzy | Range | Exists | MatchAll | Near | Box

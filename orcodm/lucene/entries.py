@@ -1,0 +1,195 @@
+"""What a search sees of a stored thing: its fields, their values, tokens, dates and points.
+
+An `Entry` is one search document. The evaluator matches it and the index is built from it, so both see
+the same. Members of the stored value are fields under `value`, joined by dots (`value.address.city`);
+arrays are transparent, so that each element is a value of the array's field; a root that is no object is
+the field `value` itself. Metadata is under `@path`. null is no value; the empty string is one.
+
+Leaves are flattened at once, since every query needs some of them; what costs more (tokens, dates,
+points) is made when it is asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from .analysis import analyze
+
+Leaf = str | int | float | bool
+"""A value that can be searched for. Compare the type before the value: True equals 1 in Python."""
+
+ROOT: Final = "value"
+KIND: Final = "@path.kind"
+
+
+def field_name(name: str | None) -> str | None:
+    """The full name of a field as a query wrote it: `name` is `value.name`. None stays: all of the value."""
+    if name is None or name == ROOT or name.startswith(("value.", "@path.")):
+        return name
+    return f"value.{name}"
+
+
+class Entry:
+    """One search document, made by `entry`."""
+
+    __slots__ = ("_points", "_tokens", "_words", "kind", "leaves", "path", "value")
+
+    def __init__(
+        self, kind: str, path: dict[str, list[Leaf]], value: Any, leaves: dict[str, list[Leaf]]
+    ) -> None:
+        self.kind = kind
+        self.path = path
+        self.value = value
+        self.leaves = leaves
+        self._tokens: dict[str, list[list[str]]] = {}
+        self._words: dict[str | None, set[str]] = {}
+        self._points: dict[str, list[tuple[float, float]]] | None = None
+
+    def __repr__(self) -> str:
+        return f"Entry({self.kind!r}, {self.path!r}, {self.value!r})"
+
+    def values(self, field: str) -> list[Leaf]:
+        """The leaves of a field (its full name) in the order of the document; none where it is missing."""
+        return (self.path if field.startswith("@") else self.leaves).get(field) or []
+
+    def tokens(self, field: str) -> list[list[str]]:
+        """The tokens of a field of the value: one list for each string leaf, numbers have none."""
+        found = self._tokens.get(field)
+        if found is None:
+            leaves = self.leaves.get(field, ())
+            found = self._tokens[field] = [analyze(leaf) for leaf in leaves if type(leaf) is str]
+        return found
+
+    def words(self, field: str | None) -> set[str]:
+        """The distinct tokens of a field of the value, or of all of them (None)."""
+        found = self._words.get(field)
+        if found is None:
+            fields = self.leaves if field is None else (field,)
+            found = {token for name in fields for tokens in self.tokens(name) for token in tokens}
+            self._words[field] = found
+        return found
+
+    def exists(self, field: str) -> bool:
+        """Whether the field, or one below it, has a value that is not null."""
+        fields = self.path if field.startswith("@") else self.leaves
+        if field in fields:
+            return True
+        below = field + "."
+        return any(name.startswith(below) for name in fields)
+
+    def points(self, field: str | None) -> list[tuple[float, float]]:
+        """The points of a field as (latitude, longitude), or those of all fields (None)."""
+        if self._points is None:
+            self._points = {}
+            for name, point in _points(ROOT, self.value):
+                self._points.setdefault(name, []).append(point)
+        if field is None:
+            return [point for points in self._points.values() for point in points]
+        return self._points.get(field, [])
+
+    def dates(self, field: str) -> list[int]:
+        """The instants of a field's strings that are ISO 8601 dates, in microseconds since the epoch."""
+        found = (date(leaf) for leaf in self.values(field) if type(leaf) is str)
+        return [instant for instant in found if instant is not None]
+
+
+def entry(kind: str, path: Mapping[str, str | int | None], value: Any) -> Entry:
+    """The search document of a stored thing.
+
+    `kind` is "item", "event" or "relationship"; `path` its metadata without prefix (`key`,
+    `source.key`; None is no value); `value` any JSON.
+    """
+    metadata: dict[str, list[Leaf]] = {f"@path.{n}": [v] for n, v in path.items() if v is not None}
+    metadata[KIND] = [kind]
+    leaves: dict[str, list[Leaf]] = {}
+    _flatten(ROOT, value, leaves)
+    return Entry(kind, metadata, value, leaves)
+
+
+def _flatten(name: str, value: Any, leaves: dict[str, list[Leaf]]) -> None:
+    kind = type(value)
+    if kind is dict:
+        for member, inner in value.items():
+            below = f"{name}.{member}"
+            # The common case without a call, since this runs for every document of a scan.
+            if type(inner) is str and below not in leaves:
+                leaves[below] = [inner]
+            elif inner is not None:
+                _flatten(below, inner, leaves)
+    elif kind is list or kind is tuple:
+        for element in value:
+            _flatten(name, element, leaves)
+    elif value is not None:
+        if name in leaves:
+            leaves[name].append(value)
+        else:
+            leaves[name] = [value]
+
+
+# -- points ----------------------------------------------------------------------------------------
+
+# In the order of preference, should an object have several.
+LATITUDES: Final = ("latitude", "lat")
+LONGITUDES: Final = ("longitude", "lon", "long", "lng")
+
+
+def _points(name: str, value: Any) -> Iterator[tuple[str, tuple[float, float]]]:
+    if isinstance(value, dict):
+        if (found := point(value)) is not None:
+            yield name, found
+        for member, inner in value.items():
+            yield from _points(f"{name}.{member}", inner)
+    elif isinstance(value, list | tuple):
+        for element in value:
+            yield from _points(name, element)
+
+
+def point(value: Mapping[str, Any]) -> tuple[float, float] | None:
+    """The latitude and longitude of an object that has both, in any case, as numbers in range."""
+    members = {
+        member.lower(): number
+        for member, number in value.items()
+        if type(number) is int or type(number) is float
+    }
+    latitude = next((members[name] for name in LATITUDES if name in members), None)
+    longitude = next((members[name] for name in LONGITUDES if name in members), None)
+    if latitude is None or longitude is None or not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
+        return None
+    return float(latitude), float(longitude)
+
+
+# -- dates -----------------------------------------------------------------------------------------
+
+_DATE = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?:(:\d\d)(?:[.,](\d+))?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+DAY: Final = 86_400_000_000
+"""A day in microseconds."""
+
+
+def date(text: str) -> int | None:
+    """The instant of an ISO 8601 date or date-time, in microseconds since the epoch; else None.
+
+    A date alone is its first instant. Without a zone it is UTC. Digits beyond microseconds are cut.
+    """
+    if len(text) < 10 or text[4] != "-":
+        return None
+    match = _DATE.fullmatch(text)
+    if match is None:
+        return None
+    day, minutes, seconds, fraction, zone = match.groups()
+    written = f"{day}T{minutes or '00:00'}{seconds or ':00'}.{(fraction or '')[:6]:0<6}{zone or 'Z'}"
+    try:
+        return (datetime.fromisoformat(written) - _EPOCH) // _MICROSECOND
+    except (ValueError, OverflowError):
+        return None  # a 30th of February, or an hour 25
+
+
+def is_day(text: str) -> bool:
+    """Whether a date, as `date` reads it, has no time of day."""
+    return len(text) == 10

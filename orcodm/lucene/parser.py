@@ -1,0 +1,562 @@
+"""Query text to tree: the grammar of Lucene's classic query parser, and the API's extensions.
+
+Hand-written, by recursive descent over one master expression for words. The rules are those of Lucene 9
+(QueryParser.jj, QueryParserBase.addClause) with OR as the default operator and leading wildcards allowed:
+
+- `AND` makes both of its neighbours required, `OR` changes nothing, so `a OR b AND c` is `a +b +c`;
+  `&&`, `||` are the same, `NOT`, `!` and `-` exclude, `+` requires. A sign before white space is a word.
+- A clause without words (`...`) is dropped by Lucene before `AND` looks for its left neighbour; so does this.
+- A query in parentheses with one clause and no sign is that clause.
+
+Extensions, all of them errors in Lucene: verbatim terms in backticks; `*` alone for everything;
+`_exists_:field`; `>=`, `>`, `<=`, `<` after a field's colon; negative numbers there (`age:-5`);
+`field:NEAR:{...}` and `field:IN:{...}`.
+
+Where Lucene passes over what it does not understand (`foo~bar` is `foo~2` to it), this is an error: a query
+means what it says or it is refused. Errors are `InvalidQuery` with `position` and `expected`.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import Final
+
+from ..errors import InvalidQuery
+from .analysis import analyze
+from .tree import (
+    Boolean,
+    Boost,
+    Bound,
+    Box,
+    Clause,
+    Exists,
+    Fuzzy,
+    MatchAll,
+    Near,
+    Node,
+    Occur,
+    Phrase,
+    Range,
+    Regexp,
+    Term,
+    Verbatim,
+    Wildcard,
+)
+
+MAX_LENGTH: Final = 100_000
+"""How many characters a query may have."""
+
+MAX_CLAUSES: Final = 1024
+"""How many leaves a query may have, as in Lucene."""
+
+MAX_NESTING: Final = 100
+"""How deep parentheses may nest."""
+
+
+def parse(text: str, default_field: str | None = None) -> Node:
+    """The tree of a query. Leaves without a field get `default_field`; None stands for all fields.
+
+    Raises `InvalidQuery` for any text that is no query or exceeds a limit, and nothing else.
+    """
+    return _Parser(text, default_field).tree()
+
+
+# -- words -----------------------------------------------------------------------------------------
+
+_SPACE = " \t\n\r\u3000"
+_SPECIAL = rf"{_SPACE}!():^\[\]\"{{}}~*?\\/"
+
+_PRIMARY = re.compile(
+    rf"""[{_SPACE}]*+(?:
+      (?P<word>(?:[^+\-`{_SPECIAL}]|\\.|[*?])(?:[^{_SPECIAL}]++|\\.|[*?])*+)
+    | (?P<quoted>"(?:[^"\\]++|\\.)*+")
+    | (?P<open>\()
+    | (?P<close>\))
+    | (?P<dash>[+\-!][{_SPACE}])
+    | (?P<sign>[+\-!])
+    | (?P<range>[\[{{])
+    | (?P<verbatim>`(?:[^`\\]++|\\.)*+`)
+    | (?P<regexp>/(?:[^/\\]++|\\.)*+/)
+    | (?P<end>\Z)
+    )""",
+    # Only the white space inside of classes is meant, which VERBOSE leaves alone.
+    re.VERBOSE | re.DOTALL,
+)
+_COLON = re.compile(rf"[{_SPACE}]*+:[{_SPACE}]*+")
+_SUFFIX = re.compile(rf"[{_SPACE}]*+(?=[~^])")
+_FUZZY = re.compile(rf"~(\d++(?:\.\d*+)?+|\.\d++)?+(?![^{_SPECIAL}]|\\)")
+_BOOST = re.compile(r"\^(\d++(?:\.\d++)?+)")
+_COMPARISON = re.compile(
+    rf"""([<>]=?)[{_SPACE}]*+(?:
+      "((?:[^"\\]++|\\.)*+)"
+    | `((?:[^`\\]++|\\.)*+)`
+    | ((?!\*+(?:[{_SPACE})^]|\Z))(?:[^{_SPACE}()"`^~\[\]{{}}<>\\]|\\.)(?:[^{_SPACE}()"`^~\[\]{{}}\\]|\\.)*+)
+    )""",
+    re.VERBOSE | re.DOTALL,
+)
+_NEGATIVE = re.compile(rf"-\d(?:[^{_SPECIAL}]|\\.)*+", re.DOTALL)
+_BOUND = re.compile(
+    rf"""[{_SPACE}]*+(?:
+      "((?:[^"\\]++|\\.)*+)"(?=[{_SPACE}\]}}])
+    | `((?:[^`\\]++|\\.)*+)`(?=[{_SPACE}\]}}])
+    | ((?:[^{_SPACE}"`\]}}\\]|\\.)(?:[^{_SPACE}\]}}\\]|\\.)*+)
+    )""",
+    re.VERBOSE | re.DOTALL,
+)
+_TO = re.compile(rf"[{_SPACE}]++TO(?=[{_SPACE}]|\Z)")
+_RANGE_END = re.compile(rf"[{_SPACE}]*+([\]}}])")
+_PLACE = re.compile(rf"(NEAR|IN)[{_SPACE}]*+:[{_SPACE}]*+\{{")
+_PLACE_END = re.compile(rf"[{_SPACE},]*+\}}")
+_PLACE_PART = re.compile(
+    rf"[{_SPACE},]*+([A-Za-z]++)[{_SPACE}]*+:[{_SPACE}]*+([+-]?(?:\d++(?:\.\d*+)?+|\.\d++)(?:[eE][+-]?\d++)?+)([A-Za-z]*+)"
+)
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
+
+_AND, _OR, _NOT = frozenset({"AND", "&&"}), frozenset({"OR", "||"}), frozenset({"NOT", "!"})
+_OPERATORS = _AND | _OR | _NOT
+
+_CLAUSE = "a term, a phrase, a range or a group"
+
+
+class _Parser:
+    """One run over one text; `position` is where reading goes on."""
+
+    __slots__ = ("clauses", "default", "nesting", "position", "text")
+
+    def __init__(self, text: str, default: str | None) -> None:
+        self.text = text
+        self.default = default
+        self.position = 0
+        self.clauses = 0
+        self.nesting = 0
+
+    def tree(self) -> Node:
+        if len(self.text) > MAX_LENGTH:
+            raise self.error(f"at most {MAX_LENGTH:,} characters", MAX_LENGTH)
+        if not self.text.isascii():
+            try:
+                self.text.encode()
+            except UnicodeEncodeError as error:
+                raise self.error("Unicode text without lone surrogates", error.start) from None
+        node = self.query(None, False)
+        if self.position < len(self.text):
+            raise self.error("the end of the query (no parenthesis is open)", self.position)
+        return node
+
+    def query(self, field: str | None, given: bool) -> Node:
+        """Clauses up to a closing parenthesis or the end, neither of which is read."""
+        clauses: list[Clause] = []
+        while True:
+            conjunct = False
+            token = self.peek()
+            kind, word = token.lastgroup, token[token.lastgroup or 0]
+            if kind == "word" and clauses and (word in _AND or word in _OR):
+                if conjunct := word in _AND:
+                    _require_last(clauses)
+                self.position = token.end()
+                token = self.peek()
+                kind, word = token.lastgroup, token[token.lastgroup or 0]
+            occur = Occur.MUST if conjunct else Occur.SHOULD
+            if kind == "sign" or (kind == "word" and word == "NOT"):
+                occur = Occur.MUST if word == "+" else Occur.MUST_NOT
+                self.position = token.end()
+            clauses.append(Clause(occur, self.clause(field, given)))
+            following = _PRIMARY.match(self.text, self.position)
+            if following is not None and following.lastgroup in ("close", "end"):
+                self.position = following.start(following.lastgroup)
+                break
+        # With a sign the first clause counts as such even when it is alone.
+        if len(clauses) == 1 and clauses[0].occur is Occur.SHOULD:
+            return clauses[0].node
+        return Boolean(tuple(clauses))
+
+    def clause(self, field: str | None, given: bool) -> Node:
+        """One clause with its field and its boost."""
+        token = self.peek()
+        kind = token.lastgroup
+        if kind == "word" and (colon := _COLON.match(self.text, token.end())):
+            name, start = token["word"], token.start("word")
+            if _PLACE.match(self.text, start) and not self.is_range(colon.end()):
+                return self.boosted(self.place(start, field if given else self.default))
+            return self.fielded(name, start, colon.end())
+        if kind == "open":
+            return self.group(token, field, given)
+        return self.leaf(token, field, given)
+
+    def fielded(self, name: str, start: int, position: int) -> Node:
+        """What follows `name:`, which has been seen at `start`; `position` is behind the colon."""
+        if name in _OPERATORS:
+            raise self.error(_CLAUSE, start)
+        self.position = position
+        if name == "_exists_":
+            return self.boosted(self.existing())
+        field = None if name == "*" else self.unescape(name, start)
+        if name != "*" and _is_wild(name):
+            raise self.error("the name of one field before the colon, without wildcards", start)
+        if match := _PLACE.match(self.text, position):
+            return self.boosted(self.place(match.start(), field))
+        if match := _NEGATIVE.match(self.text, position):
+            self.position = match.end()
+            return self.suffixed(match[0], position, field, True)
+        if self.text.startswith(("<", ">"), position):
+            return self.leaf(None, field, True)
+        token = self.peek()
+        if token.lastgroup == "open":
+            return self.group(token, field, True)
+        return self.leaf(token, field, True)
+
+    def group(self, token: re.Match[str], field: str | None, given: bool) -> Node:
+        start = token.start("open")
+        self.nesting += 1
+        if self.nesting > MAX_NESTING:
+            raise self.error(f"at most {MAX_NESTING} levels of parentheses", start)
+        self.position = token.end()
+        node = self.query(field, given)
+        if not self.text.startswith(")", self.position):
+            raise self.error(f"a closing parenthesis (one was opened at {start})", self.position)
+        self.position += 1
+        self.nesting -= 1
+        return self.boosted(node)
+
+    def leaf(self, token: re.Match[str] | None, field: str | None, given: bool) -> Node:
+        """A clause that is neither a field nor a group."""
+        if given and (match := _COMPARISON.match(self.text, self.skipped())):
+            return self.boosted(self.comparison(match, field))
+        if token is None:
+            raise self.error("a value after the comparison", self.position)
+        kind = token.lastgroup
+        if kind == "word":
+            word, start = token["word"], token.start("word")
+            if word in _OPERATORS:
+                raise self.error(_CLAUSE, start)
+            if given and word[0] in "<>":
+                raise self.error("a value after the comparison", start + 1)
+            self.position = token.end()
+            return self.suffixed(word, start, field, given)
+        self.count(token.start(kind or 0))
+        name = field if given else self.default
+        if kind == "quoted":
+            self.position = token.end()
+            text = self.unescape(token["quoted"][1:-1], token.start("quoted") + 1)
+            return self.phrase(text, name)
+        if kind == "range":
+            return self.boosted(self.range(token, name))
+        if kind == "verbatim":
+            self.position = token.end()
+            return self.boosted(Verbatim(_unquote(token["verbatim"][1:-1]), name))
+        if kind == "regexp":
+            return self.regexp(token, name)
+        if kind == "dash":
+            # The white space stays: it is not part of the word.
+            self.position = token.start("dash") + 1
+            return self.boosted(Term(token["dash"][0], name))
+        raise self.error(_CLAUSE, token.start(kind or 0))
+
+    def suffixed(self, word: str, start: int, field: str | None, given: bool) -> Node:
+        """A word with what may stand behind it: `~` and `^`, in any order, each once."""
+        self.count(start)
+        name = field if given else self.default
+        fuzzy, boost = self.suffixes()
+        node: Node
+        if ("*" in word or "?" in word) and _is_wild(word):
+            # Lucene passes over `~` behind a pattern; it has no meaning there.
+            pattern = self.unescape(word, start, keep="*?\\")
+            if pattern != "*":
+                node = Wildcard(pattern, name)
+            else:
+                node = Exists(field) if given and field is not None else MatchAll()
+        elif fuzzy is None:
+            node = Term(self.unescape(word, start), name)
+        else:
+            text = self.unescape(word, start)
+            node = Fuzzy(text, name, self.edits(fuzzy, text))
+        return node if boost is None else Boost(node, boost)
+
+    def suffixes(self) -> tuple[re.Match[str] | None, float | None]:
+        fuzzy = boost = None
+        while match := _SUFFIX.match(self.text, self.position):
+            position = match.end()
+            if self.text[position] == "~":
+                if fuzzy is not None:
+                    raise self.error("no second ~", position)
+                fuzzy = _FUZZY.match(self.text, position)
+                if fuzzy is None:
+                    raise self.error("a number, or nothing, after ~", position + 1)
+                self.position = fuzzy.end()
+            elif boost is not None:
+                raise self.error("no second ^", position)
+            else:
+                boost = self.factor(position)
+        return fuzzy, boost
+
+    def boosted(self, node: Node) -> Node:
+        """The node with the boost that may follow."""
+        if match := _SUFFIX.match(self.text, self.position):
+            if self.text[match.end()] == "~":
+                raise self.error("no ~ here: it belongs behind words and phrases", match.end())
+            node = Boost(node, self.factor(match.end()))
+            if again := _SUFFIX.match(self.text, self.position):
+                raise self.error("no second ^", again.end())
+        return node
+
+    def factor(self, position: int) -> float:
+        match = _BOOST.match(self.text, position)
+        factor = float(match[1]) if match else float("inf")
+        if match is None or factor == float("inf"):
+            raise self.error("a number after ^", position + 1)
+        self.position = match.end()
+        return factor
+
+    def edits(self, fuzzy: re.Match[str], text: str) -> int:
+        """Edits of a fuzzy term; what is below 1 is the old similarity, converted as Lucene does."""
+        if fuzzy[1] is None:
+            return 2
+        number = float(fuzzy[1])
+        if number >= 1:
+            if not number.is_integer():
+                raise self.error("a whole number of edits, or a similarity below 1", fuzzy.start(1))
+            return 1 if number == 1 else 2
+        if number == 0:
+            return 0
+        # Lucene has the similarity in 32 bits, so that 0.8 of five letters is no edit at all.
+        (similarity,) = struct.unpack("f", struct.pack("f", number))
+        return min(int((1 - similarity) * len(text)), 2)
+
+    def phrase(self, text: str, field: str | None) -> Node:
+        fuzzy, boost = self.suffixes()
+        slop = int(min(float(fuzzy[1]), 2**31 - 1)) if fuzzy and fuzzy[1] else 0
+        node = Phrase(text, field, slop)
+        return node if boost is None else Boost(node, boost)
+
+    def regexp(self, token: re.Match[str], field: str | None) -> Node:
+        self.position = token.end()
+        _, boost = self.suffixes()
+        node = Regexp(token["regexp"][1:-1], field)
+        return node if boost is None else Boost(node, boost)
+
+    def existing(self) -> Node:
+        """The field of `_exists_:field`."""
+        token = self.peek()
+        start = token.start(token.lastgroup or 0)
+        self.count(start)
+        self.position = token.end()
+        if token.lastgroup == "quoted":
+            return Exists(self.unescape(token["quoted"][1:-1], start))
+        if token.lastgroup != "word" or _is_wild(token["word"]) or token["word"] in _OPERATORS:
+            raise self.error("the name of a field", start)
+        return Exists(self.unescape(token["word"], start))
+
+    # -- ranges
+
+    def range(self, token: re.Match[str], field: str | None) -> Node:
+        lower_inclusive = token["range"] == "["
+        self.position = token.end()
+        lower = self.bound(lower_inclusive, "the lower bound")
+        match = _TO.match(self.text, self.position)
+        if match is None:
+            raise self.error("TO between the bounds", self.skipped())
+        self.position = match.end()
+        start = self.position
+        upper = self.bound(True, "the upper bound")
+        end = _RANGE_END.match(self.text, self.position)
+        if end is None:
+            raise self.error("] or } after the upper bound", self.skipped())
+        if end[1] == "}" and upper is not None:
+            self.position = start
+            upper = self.bound(False, "the upper bound")
+        self.position = end.end()
+        return Range(lower, upper, field)
+
+    def is_range(self, position: int) -> bool:
+        """Whether a range stands there: `NEAR:{a TO b}` is one of a field called NEAR."""
+        bound = _BOUND.match(self.text, position + 1)
+        return bound is not None and _TO.match(self.text, bound.end()) is not None
+
+    def bound(self, inclusive: bool, expected: str) -> Bound | None:
+        match = _BOUND.match(self.text, self.position)
+        if match is None:
+            raise self.error(expected, self.skipped())
+        self.position = match.end()
+        return self.bound_of(match, 1, inclusive)
+
+    def bound_of(self, match: re.Match[str], group: int, inclusive: bool) -> Bound | None:
+        """The bound in three groups: in quotes, in backticks, plain."""
+        if (quoted := match[group]) is not None:
+            return Bound(self.unescape(quoted, match.start(group)), inclusive, True)
+        if (verbatim := match[group + 1]) is not None:
+            return Bound(_unquote(verbatim), inclusive, True)
+        plain = match[group + 2]
+        return None if plain == "*" else Bound(self.unescape(plain, match.start(group + 2)), inclusive)
+
+    def comparison(self, match: re.Match[str], field: str | None) -> Node:
+        self.count(match.start())
+        bound = self.bound_of(match, 2, match[1].endswith("="))
+        self.position = match.end()
+        return Range(bound, None, field) if match[1][0] == ">" else Range(None, bound, field)
+
+    # -- places
+
+    def place(self, start: int, field: str | None) -> Node:
+        """`NEAR:{...}` or `IN:{...}` at `start`."""
+        self.count(start)
+        match = _PLACE.match(self.text, start)
+        assert match is not None
+        self.position = match.end()
+        if match[1] == "IN":
+            edges = self.parts(_EDGES, ("north", "east", "south", "west"))
+            north, east, south, west = (edges[name][0] for name in _EDGES)
+            if north < south:
+                raise self.error("a north that is not below south", match.end())
+            return Box(north, east, south, west, field)
+        parts = self.parts(_CENTRE, ("latitude", "longitude", "distance"))
+        distance, unit = parts["distance"]
+        return Near(parts["latitude"][0], parts["longitude"][0], distance, unit, field)
+
+    def parts(self, names: dict[str, str], needed: tuple[str, ...]) -> dict[str, tuple[float, str]]:
+        """The numbers and units between braces, under their full names."""
+        found: dict[str, tuple[float, str]] = {}
+        while not (end := _PLACE_END.match(self.text, self.position)):
+            part = _PLACE_PART.match(self.text, self.position)
+            name = names.get(part[1].lower()) if part else None
+            if part is None or name is None or name in found:
+                missing = ", ".join(name for name in needed if name not in found)
+                raise self.error(f"name:number for {missing}" if missing else "}", self.skipped(","))
+            number = float(part[2])
+            limit = _LIMITS[name]
+            if not limit[0] <= number <= limit[1]:
+                raise self.error(f"a {name} from {limit[0]:g} to {limit[1]:g}", part.start(2))
+            if name == "distance" and part[3] not in UNITS:
+                raise self.error(f"a unit behind the distance: {', '.join(UNITS)}", part.start(3))
+            if name != "distance" and part[3]:
+                raise self.error(f"a {name} without a unit", part.start(3))
+            found[name] = (number, part[3])
+            self.position = part.end()
+        if missing := ", ".join(name for name in needed if name not in found):
+            raise self.error(f"name:number for {missing}", self.skipped(","))
+        self.position = end.end()
+        return found
+
+    # -- reading
+
+    def peek(self) -> re.Match[str]:
+        """The next token, which stays unread. What is no token at all is an error."""
+        match = _PRIMARY.match(self.text, self.position)
+        if match is None:
+            position = self.skipped()
+            raise self.error(_REMEDIES.get(self.text[position], _CLAUSE), position)
+        return match
+
+    def skipped(self, also: str = "") -> int:
+        """The position behind the white space here."""
+        position = self.position
+        while position < len(self.text) and self.text[position] in _SPACE + also:
+            position += 1
+        return position
+
+    def count(self, position: int) -> None:
+        self.clauses += 1
+        if self.clauses > MAX_CLAUSES:
+            raise self.error(f"at most {MAX_CLAUSES:,} clauses", position)
+
+    def unescape(self, raw: str, start: int, keep: str = "") -> str:
+        r"""The text without its backslashes; those before characters in `keep` stay."""
+        if "\\" not in raw:
+            return raw
+
+        def character(match: re.Match[str]) -> str:
+            if match[2] == "u":
+                raise self.error("four hexadecimal digits after \\u", start + match.end())
+            found = match[2] or chr(int(match[1], 16))
+            return f"\\{found}" if found in keep else found
+
+        text = _ESCAPE.sub(character, raw)
+        if not text.isascii():
+            try:
+                # An astral character may be written as a pair: \ud83d\ude00.
+                text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+            except UnicodeDecodeError:
+                raise self.error("no half of a surrogate pair", start) from None
+        return text
+
+    def error(self, expected: str, position: int) -> InvalidQuery:
+        text = self.text
+        found = repr(text[position]) if position < len(text) else "the end"
+        before, after = text[max(0, position - 40) : position], text[position : position + 40]
+        return InvalidQuery(
+            f"{InvalidQuery.default_message} At position {position}: expected {expected}, found {found}. "
+            f"{before} >>> {after}",
+            details={"query": text[:200], "position": position, "expected": expected},
+        )
+
+
+def _require_last(clauses: list[Clause]) -> None:
+    """What AND does to its left: the last clause that has words becomes required, unless excluded.
+
+    Those without words on the way there do as well, which means nothing, but reads as it was written.
+    """
+    for index in range(len(clauses) - 1, -1, -1):
+        clause = clauses[index]
+        if clause.occur is Occur.SHOULD:
+            clauses[index] = Clause(Occur.MUST, clause.node)
+        if not _is_empty(clause.node):
+            return
+
+
+def _is_empty(node: Node) -> bool:
+    """Whether Lucene drops the clause since analysis leaves nothing of it."""
+    if isinstance(node, Term | Phrase):
+        if node.field is not None and node.field.startswith("@path."):
+            return False
+        return not node.text.isalnum() and not analyze(node.text)
+    if isinstance(node, Boost):
+        return _is_empty(node.node)
+    return isinstance(node, Boolean) and all(_is_empty(clause.node) for clause in node.clauses)
+
+
+def _is_wild(raw: str) -> bool:
+    return _UNESCAPED_WILD.search(raw) is not None
+
+
+def _unquote(raw: str) -> str:
+    """The text between backticks, where a backslash only escapes a backtick or itself."""
+    return _IN_BACKTICKS.sub(r"\1", raw) if "\\" in raw else raw
+
+
+# Escapes are read in pairs, so that the second of two backslashes escapes nothing.
+_UNESCAPED_WILD = re.compile(r"(?:^|[^\\])(?:\\\\)*[*?]")
+_IN_BACKTICKS = re.compile(r"\\([`\\])")
+
+UNITS: Final[dict[str, float]] = {
+    "km": 1000.0,
+    "m": 1.0,
+    "cm": 0.01,
+    "mm": 0.001,
+    "mi": 1609.344,
+    "yd": 0.9144,
+    "ft": 0.3048,
+    "in": 0.0254,
+    "nmi": 1852.0,
+}
+"""Units of distance, in metres."""
+
+_CENTRE = {
+    **dict.fromkeys(("latitude", "lat"), "latitude"),
+    **dict.fromkeys(("longitude", "lon", "long", "lng"), "longitude"),
+    **dict.fromkeys(("distance", "dist", "dst", "radius", "rad"), "distance"),
+}
+_EDGES = {name: name for name in ("north", "east", "south", "west")}
+_LIMITS = {
+    **dict.fromkeys(("latitude", "north", "south"), (-90.0, 90.0)),
+    **dict.fromkeys(("longitude", "east", "west"), (-180.0, 180.0)),
+    "distance": (0.0, 1e308),
+}
+_REMEDIES = {
+    '"': 'a closing " somewhere behind',
+    "`": "a closing ` somewhere behind",
+    "/": "a closing / somewhere behind (a plain slash is written \\/)",
+    "\\": "a character after the backslash",
+    ":": "the name of a field before the colon (a plain colon is written \\:)",
+    "~": "a term before the ~ (a plain one is written \\~)",
+    "^": "a term before the ^ (a plain one is written \\^)",
+}
