@@ -24,6 +24,7 @@ from typing import Final
 
 from ..errors import InvalidQuery
 from .analysis import analyze
+from .regexp import regexp
 from .tree import (
     Boolean,
     Boost,
@@ -333,6 +334,12 @@ class _Parser:
         self.position = token.end()
         _, boost = self.suffixes()
         node = Regexp(token["regexp"][1:-1], field)
+        try:
+            regexp(node.pattern)
+        except InvalidQuery as error:
+            # Approximate where slashes are escaped, which the pattern no longer shows.
+            position = token.start("regexp") + 1 + (error.position or 0)
+            raise self.error(error.expected or "a regular expression", position) from None
         return node if boost is None else Boost(node, boost)
 
     def existing(self) -> Node:

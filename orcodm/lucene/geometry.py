@@ -1,0 +1,26 @@
+"""Distances on the globe, which is a sphere here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import asin, cos, radians, sin, sqrt
+from typing import Final
+
+RADIUS: Final = 6_378_137.0
+"""Metres. The equatorial radius: a degree on the equator is 111.32 km, as with the hosted service."""
+
+Point = tuple[float, float]
+
+
+def distance_from(latitude: float, longitude: float) -> Callable[[Point], float]:
+    """The great-circle distance of points (latitude, longitude) from a centre, in metres."""
+    phi, cosine = radians(latitude), cos(radians(latitude))
+
+    def distance(point: Point) -> float:
+        other = radians(point[0])
+        across = sin(radians(point[1] - longitude) / 2)
+        along = sin((other - phi) / 2)
+        # Rounding must not leave the domain of asin at the antipode.
+        return 2 * RADIUS * asin(min(1.0, sqrt(along * along + cosine * cos(other) * across * across)))
+
+    return distance

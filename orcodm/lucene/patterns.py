@@ -1,0 +1,74 @@
+"""Tests on single tokens: wildcards and fuzzy terms. Both take time proportional to the token at most.
+
+A test is a function from a token to a bool, made once for each query. Nothing here is ever handed to `re`
+as the user wrote it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+TokenTest = Callable[[str], bool]
+
+_PARTS = re.compile(r"\\(.)|([*?])|([^\\*?]+)", re.DOTALL)
+
+
+def wildcard(pattern: str) -> TokenTest:
+    """Whether a whole token fits a pattern of `*`, `?` and backslash escapes, case-sensitively."""
+    parts = _PARTS.findall(pattern)
+    if [sign for _, sign, _ in parts if sign] == ["*"] and parts[-1][1] == "*":
+        prefix = "".join(escaped or plain for escaped, _, plain in parts)
+        return lambda token: token.startswith(prefix)
+    # A star takes as little as lets the next piece fit, and never reconsiders: for patterns without
+    # other repetition that finds a fit where there is one. Only the last star takes what remains.
+    pieces = [""]
+    for escaped, sign, plain in parts:
+        if sign == "*":
+            pieces.append("")
+        else:
+            pieces[-1] += "." if sign else re.escape(escaped or plain)
+    if len(pieces) == 1:
+        expression = pieces[0]
+    else:
+        middle = "".join(f"(?>.*?{piece})" for piece in pieces[1:-1] if piece)
+        expression = f"{pieces[0]}{middle}.*{pieces[-1]}"
+    fits = re.compile(expression, re.DOTALL).fullmatch
+    return lambda token: fits(token) is not None
+
+
+def fuzzy(text: str, edits: int) -> TokenTest:
+    """Whether a token is within so many edits: insert, delete, replace, or swap two neighbours.
+
+    No character is edited twice (the distance of Lucene's automata, also called optimal string
+    alignment), so `ca` is three edits from `abc`.
+    """
+    length = len(text)
+
+    def close(token: str) -> bool:
+        if token == text:
+            return True
+        return abs(len(token) - length) <= edits and _distance(text, token, edits) <= edits
+
+    return close
+
+
+def _distance(left: str, right: str, limit: int) -> int:
+    """The edits between two texts, or something above the limit."""
+    above = limit + 1
+    before: list[int] = []
+    previous = list(range(len(right) + 1))
+    for row, character in enumerate(left, 1):
+        current = [row] + [above] * len(right)
+        # Only the band around the diagonal can stay within the limit.
+        for column in range(max(1, row - limit), min(len(right), row + limit) + 1):
+            other = right[column - 1]
+            best = previous[column - 1] + (character != other)
+            best = min(best, previous[column] + 1, current[column - 1] + 1)
+            if row > 1 and column > 1 and character == right[column - 2] and left[row - 2] == other:
+                best = min(best, before[column - 2] + 1)
+            current[column] = best
+        if min(current) > limit:
+            return above
+        before, previous = previous, current
+    return previous[-1]

@@ -1,0 +1,427 @@
+r"""Lucene's regular expressions on whole tokens, in time linear in the token.
+
+The syntax is that of Lucene's RegExp with everything optional switched on: `~a` is what is not `a`, `a&b`
+both, `<1-50>` a number, `@` anything, `#` nothing, `"..."` literal, `\d \D \s \S \w \W`. A sign where
+something to repeat or to join is expected stands for itself, as it does there (`*a`, `a||b`).
+
+An expression is matched by its derivatives (Brzozowski; Antimirov): what may follow after one character is
+again an expression, or a set of them. Sets met before are remembered, which makes a deterministic automaton
+that grows only as tokens ask for it. Complement and intersection need no special treatment in this, and
+nothing ever backtracks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from ..errors import InvalidQuery
+from .analysis import lower as lowered
+
+MAX_NODES: Final = 10_000
+"""How large an expression may be, repetitions written out."""
+
+MAX_NESTING: Final = 50
+
+Ranges = tuple[tuple[int, int], ...]
+# An expression is the number of a node in its `_Nodes`. A node is one of
+#   ("empty",)   ("set", ranges)   ("then", a, b)   ("any", {a, b})   ("all", {a, b})   ("not", a)
+#   ("star", a)  ("number", low, high, digits, value so far, digits so far)
+Node = tuple[object, ...]
+
+_LAST = 0x10FFFF
+_EVERY: Ranges = ((0, _LAST),)
+
+
+def regexp(pattern: str, lower: bool = True) -> Callable[[str], bool]:
+    """The test whether a whole token matches the pattern, whose literals are lower-cased first.
+
+    Raises `InvalidQuery` for what is no expression (`position` counts in the pattern) or is too large.
+    """
+    return _Automaton(pattern, lower).matches
+
+
+class _Automaton:
+    """The deterministic automaton of a pattern, as far as it was needed."""
+
+    __slots__ = ("_accepts", "_lower", "_moves", "_nodes", "_numbers", "_pattern", "_sets")
+
+    def __init__(self, pattern: str, lower: bool) -> None:
+        self._pattern = pattern
+        self._lower = lower
+        self._start()
+
+    def _start(self) -> None:
+        self._nodes = _Nodes()
+        expression = _Reader(self._pattern, self._lower, self._nodes).expression()
+        self._numbers: dict[frozenset[int], int] = {}
+        self._sets: list[frozenset[int]] = []
+        self._moves: list[dict[str, int]] = []
+        self._accepts: list[bool] = []
+        self._state(frozenset())  # 0: nothing can follow
+        self._state(frozenset((expression,)))
+
+    def _state(self, expressions: frozenset[int]) -> int:
+        number = self._numbers.get(expressions)
+        if number is None:
+            number = self._numbers[expressions] = len(self._sets)
+            self._sets.append(expressions)
+            self._moves.append({})
+            self._accepts.append(any(self._nodes.nullable[e] for e in expressions))
+        return number
+
+    def matches(self, token: str) -> bool:
+        if len(self._sets) > MAX_NODES or len(self._nodes.nodes) > 20 * MAX_NODES:
+            self._start()  # what was learned is forgotten, so that memory stays bounded
+        state = 1
+        for character in token:
+            following = self._moves[state].get(character)
+            if following is None:
+                found: set[int] = set()
+                for expression in self._sets[state]:
+                    found |= self._nodes.after(expression, ord(character))
+                following = self._moves[state][character] = self._state(frozenset(found))
+            if not following:
+                return False
+            state = following
+        return self._accepts[state]
+
+
+class _Nodes:
+    """Expressions, each kept once, so that equal ones have equal numbers."""
+
+    __slots__ = ("_memory", "_numbers", "nodes", "nullable")
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.nullable: list[bool] = []
+        self._numbers: dict[Node, int] = {}
+        self._memory: dict[tuple[int, int], frozenset[int]] = {}
+
+    def _node(self, node: Node, nullable: bool) -> int:
+        number = self._numbers.get(node)
+        if number is None:
+            number = self._numbers[node] = len(self.nodes)
+            self.nodes.append(node)
+            self.nullable.append(nullable)
+        return number
+
+    # -- making
+
+    def empty(self) -> int:
+        return self._node(("empty",), True)
+
+    def set(self, ranges: Ranges) -> int:
+        return self._node(("set", ranges), False)
+
+    def then(self, first: int, second: int) -> int:
+        kind = self.nodes[first]
+        if kind[0] == "empty":
+            return second
+        if self.nodes[second][0] == "empty":
+            return first
+        if kind[0] == "then":
+            # The chain leans to the right, so that it is walked in a loop and not by recursion.
+            links = [first]
+            while (last := self.nodes[links[-1]])[0] == "then":
+                links[-1:] = [last[1], last[2]]  # type: ignore[list-item]
+            for link in reversed(links):
+                second = self.then(link, second)
+            return second
+        return self._node(("then", first, second), self.nullable[first] and self.nullable[second])
+
+    def any(self, parts: Iterable[int]) -> int:
+        """One of the parts; without any, what nothing matches."""
+        members = frozenset(parts)
+        if len(members) == 1:
+            return next(iter(members))
+        return self._node(("any", members), any(self.nullable[part] for part in members))
+
+    def all(self, parts: Iterable[int]) -> int:
+        members = frozenset(parts)
+        if len(members) == 1:
+            return next(iter(members))
+        return self._node(("all", members), all(self.nullable[part] for part in members))
+
+    def without(self, inner: int) -> int:
+        return self._node(("not", inner), not self.nullable[inner])
+
+    def star(self, inner: int) -> int:
+        if self.nodes[inner][0] in ("star", "empty"):
+            return inner
+        return self._node(("star", inner), True)
+
+    def number(self, low: int, high: int, digits: int, value: int = 0, read: int = 0) -> int:
+        done = low <= value <= high and (read == digits if digits else read > 0)
+        return self._node(("number", low, high, digits, value, read), done)
+
+    def repeat(self, inner: int, least: int, most: int | None) -> int:
+        """From `least` to `most` times; None is without end."""
+        if max(least, most or 0) > MAX_NODES // 4:
+            raise _error(0, f"at most {MAX_NODES // 4} repetitions")
+        if self.nullable[inner] and most is not None:
+            # Repeating what may be empty: that it may is said once, not at every repetition.
+            inner = self.all((inner, self.then(self.set(_EVERY), self.star(self.set(_EVERY)))))
+            least = 0
+        result = self.star(inner) if most is None else self.empty()
+        for _ in range((most or least) - least):
+            result = self.any((self.empty(), self.then(inner, result)))
+        for _ in range(least):
+            result = self.then(inner, result)
+        return result
+
+    # -- derivatives
+
+    def after(self, expression: int, character: int) -> frozenset[int]:
+        """The expressions for what may follow once the character is read; none if it cannot be."""
+        key = (expression, character)
+        found = self._memory.get(key)
+        if found is None:
+            found = self._memory[key] = frozenset(self._after(expression, character))
+        return found
+
+    def _after(self, expression: int, character: int) -> Iterable[int]:
+        node = self.nodes[expression]
+        match node:
+            case ("set", tuple(ranges)):
+                inside = any(low <= character <= high for low, high in ranges)
+                return (self.empty(),) if inside else ()
+            case ("then", _, _):
+                return self._after_chain(expression, character)
+            case ("any", frozenset(parts)):
+                return {follower for part in parts for follower in self.after(part, character)}
+            case ("star", int(inner)):
+                return [self.then(follower, expression) for follower in self.after(inner, character)]
+            case ("all", frozenset(parts)):
+                followers = [self.after(part, character) for part in parts]
+                return [self.all(map(self.any, followers))] if all(followers) else ()
+            case ("not", int(inner)):
+                return [self.without(self.any(self.after(inner, character)))]
+            case ("number", int(low), int(high), int(digits), int(value), int(read)):
+                value = value * 10 + character - ord("0")
+                if not ord("0") <= character <= ord("9") or value > high or (digits and read == digits):
+                    return ()
+                # Without a fixed width leading zeros are free, so only that there was a digit counts.
+                return (self.number(low, high, digits, value, read + 1 if digits else 1),)
+            case _:
+                return ()
+
+    def _after_chain(self, expression: int, character: int) -> Iterable[int]:
+        found: set[int] = set()
+        while (node := self.nodes[expression])[0] == "then":
+            _, first, rest = node
+            assert isinstance(first, int)
+            assert isinstance(rest, int)
+            found.update(self.then(follower, rest) for follower in self.after(first, character))
+            if not self.nullable[first]:
+                return found
+            expression = rest
+        return found | self.after(expression, character)
+
+
+# -- the syntax ------------------------------------------------------------------------------------
+
+_CLASSES: Final[dict[str, Ranges]] = {
+    "d": ((48, 57),),
+    "s": ((9, 10), (13, 13), (32, 32)),
+    "w": ((48, 57), (65, 90), (95, 95), (97, 122)),
+}
+_LETTER = re.compile("[A-Za-z]")
+_INTERVAL = re.compile(r"(\d+)-(\d+)>", re.ASCII)
+_COUNT = re.compile(r"(\d+)(,?)(\d*)\}", re.ASCII)
+
+
+def _error(position: int, expected: str) -> InvalidQuery:
+    return InvalidQuery(
+        f"{InvalidQuery.default_message} In the regular expression, at position {position}: "
+        f"expected {expected}.",
+        details={"position": position, "expected": expected},
+    )
+
+
+def _complement(ranges: Ranges) -> Ranges:
+    gaps, start = [], 0
+    for low, high in sorted(ranges):
+        if start < low:
+            gaps.append((start, low - 1))
+        start = max(start, high + 1)
+    return (*gaps, (start, _LAST)) if start <= _LAST else tuple(gaps)
+
+
+class _Reader:
+    """Reads one pattern, from the loosest operator to the tightest."""
+
+    __slots__ = ("_lower", "_nesting", "_nodes", "_position", "_text")
+
+    def __init__(self, text: str, lower: bool, nodes: _Nodes) -> None:
+        self._text = text
+        self._lower = lower
+        self._nodes = nodes
+        self._position = 0
+        self._nesting = 0
+
+    def expression(self) -> int:
+        if not self._text:
+            return self._nodes.empty()
+        found = self._union()
+        if self._position < len(self._text):
+            raise _error(self._position, "the end of the expression")
+        if len(self._nodes.nodes) > MAX_NODES:
+            raise _error(0, f"a smaller expression: at most {MAX_NODES:,} parts")
+        return found
+
+    def _take(self, sign: str) -> bool:
+        if self._text.startswith(sign, self._position):
+            self._position += len(sign)
+            return True
+        return False
+
+    def _peek(self) -> str:
+        return self._text[self._position : self._position + 1]
+
+    def _union(self) -> int:
+        parts = [self._intersection()]
+        while self._take("|"):
+            parts.append(self._intersection())
+        return self._nodes.any(parts)
+
+    def _intersection(self) -> int:
+        parts = [self._sequence()]
+        while self._take("&"):
+            parts.append(self._sequence())
+        return self._nodes.all(parts)
+
+    def _sequence(self) -> int:
+        parts = [self._repeated()]
+        while self._peek() and self._peek() not in ")|&":
+            parts.append(self._repeated())
+        found = parts.pop()
+        for part in reversed(parts):
+            found = self._nodes.then(part, found)
+        return found
+
+    def _repeated(self) -> int:
+        found = self._complemented()
+        while True:
+            if self._take("?"):
+                found = self._nodes.any((found, self._nodes.empty()))
+            elif self._take("*"):
+                found = self._nodes.star(found)
+            elif self._take("+"):
+                found = self._nodes.then(found, self._nodes.star(found))
+            elif self._take("{"):
+                found = self._counted(found)
+            else:
+                return found
+            if len(self._nodes.nodes) > MAX_NODES:
+                raise _error(0, f"a smaller expression: at most {MAX_NODES:,} parts")
+
+    def _counted(self, inner: int) -> int:
+        match = _COUNT.match(self._text, self._position)
+        if match is None:
+            raise _error(self._position, "a number of repetitions, as in {2}, {2,} or {2,5}")
+        least, comma, most = match.groups()
+        if max(len(least), len(most)) > 6 or (most and int(least) > int(most)):
+            raise _error(self._position, "two small numbers in ascending order")
+        self._position = match.end()
+        limit = int(least) if not comma else int(most) if most else None
+        return self._nodes.repeat(inner, int(least), limit)
+
+    def _complemented(self) -> int:
+        negations = 0
+        while self._take("~"):
+            negations += 1
+        found = self._atom()
+        return self._nodes.without(found) if negations % 2 else found
+
+    def _atom(self) -> int:
+        start, nodes = self._position, self._nodes
+        if self._take("["):
+            return nodes.set(self._class())
+        if self._take("."):
+            return nodes.set(_EVERY)
+        if self._take("#"):
+            return nodes.any(())
+        if self._take("@"):
+            return nodes.star(nodes.set(_EVERY))
+        if self._take('"'):
+            end = self._text.find('"', self._position)
+            if end < 0:
+                raise _error(start, 'a closing "')
+            text = self._text[self._position : end]
+            self._position = end + 1
+            return self._literal(text)
+        if self._take("("):
+            return nodes.empty() if self._take(")") else self._group(start)
+        if self._take("<"):
+            return self._interval()
+        return nodes.set(self._predefined() or self._character())
+
+    def _group(self, start: int) -> int:
+        self._nesting += 1
+        if self._nesting > MAX_NESTING:
+            raise _error(start, f"at most {MAX_NESTING} levels of parentheses")
+        found = self._union()
+        if not self._take(")"):
+            raise _error(self._position, ")")
+        self._nesting -= 1
+        return found
+
+    def _literal(self, text: str) -> int:
+        found = self._nodes.empty()
+        for character in reversed(text):
+            point = self._cased(character)
+            found = self._nodes.then(self._nodes.set(((point, point),)), found)
+        return found
+
+    def _interval(self) -> int:
+        match = _INTERVAL.match(self._text, self._position)
+        if match is None or max(len(match[1]), len(match[2])) > 10:
+            raise _error(self._position, "two small numbers, as in <1-50>")
+        self._position = match.end()
+        low, high = sorted((int(match[1]), int(match[2])))
+        return self._nodes.number(low, high, len(match[1]) if len(match[1]) == len(match[2]) else 0)
+
+    def _class(self) -> Ranges:
+        negated = self._take("^")
+        ranges: list[tuple[int, int]] = []
+        while True:
+            ranges += self._predefined() or self._class_range()
+            if self._take("]"):
+                break
+        return _complement(tuple(ranges)) if negated else tuple(ranges)
+
+    def _class_range(self) -> Ranges:
+        start = self._position
+        ((low, _),) = self._character()
+        if not self._take("-"):
+            return ((low, low),)
+        ((high, _),) = self._character()
+        if high < low:
+            raise _error(start, "a range in ascending order")
+        return ((low, high),)
+
+    def _predefined(self) -> Ranges | None:
+        r"""`\d` and its kin; None where something else stands."""
+        if self._peek() != "\\":
+            return None
+        sign = self._text[self._position + 1 : self._position + 2]
+        ranges = _CLASSES.get(sign.lower())
+        if ranges is None:
+            if _LETTER.match(sign):
+                raise _error(self._position, r"\d, \s, \w or one of these in upper case")
+            return None
+        self._position += 2
+        return _complement(ranges) if sign.isupper() else ranges
+
+    def _character(self) -> Ranges:
+        self._take("\\")
+        if self._position >= len(self._text):
+            raise _error(self._position, "a character")
+        point = self._cased(self._text[self._position])
+        self._position += 1
+        return ((point, point),)
+
+    def _cased(self, character: str) -> int:
+        return ord(lowered(character) if self._lower else character)
