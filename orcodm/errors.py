@@ -251,6 +251,32 @@ class InternalError(ApiError, status=500, code="internal_error"):
     """The service failed; nothing is known of the operation's effect."""
 
 
+class CommitError(OrcodmError):
+    """Some writes of a commit failed for other reasons than a conflict.
+
+    `errors` are the errors, one for each of `failed`; `written` are the documents that are stored,
+    `untried` those that were not sent. Everything but `written` is still pending in the session.
+    """
+
+    def __init__(
+        self,
+        errors: Sequence[OrcodmError],
+        *,
+        written: Sequence[Any] = (),
+        failed: Sequence[Any] = (),
+        untried: Sequence[Any] = (),
+    ) -> None:
+        self.errors = tuple(errors)
+        self.written = tuple(written)
+        self.failed = tuple(failed)
+        self.untried = tuple(untried)
+        lines = "".join(f"\n  {type(error).__name__}: {error}" for error in self.errors)
+        super().__init__(
+            f"{len(self.failed)} of the writes failed, {len(self.written)} were written, "
+            f"{len(self.untried)} were not tried:{lines}"
+        )
+
+
 # -- the peer, the wire, the disk ------------------------------------------------------------------
 
 
@@ -332,6 +358,10 @@ class InvalidValue(UsageError, ValueError):
         self.path = path
 
 
+class MultipleResults(UsageError):
+    """`one()` found more than one document."""
+
+
 class InvalidFilter(UsageError, TypeError):
     """A criterion, an order or an argument of a query that does not fit the field."""
 
@@ -364,7 +394,7 @@ class Problem:
     __hash__ = None  # type: ignore[assignment]
 
 
-class InvalidDocument(UsageError, ValueError):
+class InvalidDocument(InvalidValue):
     """A document that does not fit its model, on the way in or out: every problem at once.
 
     `model` is the class name, `key` the document's key (None while it has none), `problems` a tuple of
@@ -377,7 +407,8 @@ class InvalidDocument(UsageError, ValueError):
         self.problems = tuple(problems)
         where = model if key is None else f"{model} {key!r}"
         lines = "".join(f"\n  {problem!r}" for problem in self.problems)
-        super().__init__(f"{where} does not fit its model:{lines}")
+        path = self.problems[0].path if self.problems else ""
+        super().__init__(f"{where} does not fit its model:{lines}", path=path)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exception would call the class with the message alone.

@@ -1,12 +1,13 @@
 """The only fork between sync and async.
 
-A flow is a generator: it yields operations (and signals to send), receives results, and returns a
-value. It decides everything and does nothing; `run` and `arun` answer it.
+A flow is a generator: it yields operations (and signals to send, functions to call), receives results,
+and returns a value. It decides everything and does nothing; `run` and `arun` answer it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from inspect import isawaitable
 from typing import Any, TypeAlias, TypeVar
 
 from attrs import field, frozen
@@ -28,7 +29,15 @@ class Send:
     payload: dict[str, Any] = field(factory=dict)
 
 
-Step: TypeAlias = "Operation[Any] | Send"
+@frozen
+class Call:
+    """A function of the application to call; what it returns is awaited where it can be."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...] = ()
+
+
+Step: TypeAlias = "Operation[Any] | Send | Call"
 Flow: TypeAlias = Generator[Step, Any, R]
 
 
@@ -51,7 +60,7 @@ def run(flow: Flow[R], engine: Engine) -> R:
         step = next(flow)
         while True:
             try:
-                answer = execute(step) if isinstance(step, Operation) else _send_now(step)
+                answer = execute(step) if isinstance(step, Operation) else _do(step)
             except BaseException as error:
                 step = flow.throw(error)
             else:
@@ -69,8 +78,7 @@ async def arun(flow: Flow[R], engine: Engine) -> R:
                 if isinstance(step, Operation):
                     answer = await engine.aexecute(step)
                 else:
-                    await step.signal.send_async(step.sender, _sync_wrapper=_as_async, **step.payload)
-                    answer = None
+                    answer = await _ado(step)
             except BaseException as error:
                 step = flow.throw(error)
             else:
@@ -79,8 +87,17 @@ async def arun(flow: Flow[R], engine: Engine) -> R:
         return stop.value  # type: ignore[no-any-return]
 
 
-def _send_now(step: Send) -> Any:
-    step.signal.send(step.sender, _async_wrapper=_refuse, **step.payload)
+def _do(step: Send | Call) -> Any:
+    if isinstance(step, Call):
+        return step.function(*step.arguments)
+    return step.signal.send(step.sender, _async_wrapper=_refuse, **step.payload)
+
+
+async def _ado(step: Send | Call) -> Any:
+    if isinstance(step, Call):
+        answer = step.function(*step.arguments)
+        return await answer if isawaitable(answer) else answer
+    return await step.signal.send_async(step.sender, _sync_wrapper=_as_async, **step.payload)
 
 
 def _refuse(receiver: Any) -> Any:

@@ -1,0 +1,241 @@
+"""`Document`: what an application subclasses."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self, TypeVar
+
+from ..errors import InvalidDocument, InvalidModel, Problem, UsageError
+from ..flow import Flow
+from ..operations import Condition, Delete, Get, Item, Post, Put, Written
+from ..query.expressions import Criterion, Expr, Update
+from ..query.query import Query
+from ..session import context, flows
+from ..session.flows import RAISE
+from ..session.session import Session
+from ..session.state import Identity
+from ..session.unit import Unit
+from . import mapping
+from .declaration import declared_annotations, resolve
+from .events import Events
+from .fields import Field, field
+from .history import History
+from .model import Model
+from .relations import Relations
+from .tracked import Tracked
+
+D = TypeVar("D", bound="Document")
+
+collections: dict[str, type[Document]] = {}
+"""The newest document class of each collection: for targets of relations that no class declared."""
+
+
+class QueryAttribute:
+    """`User.query`: a fresh query over the documents of the class."""
+
+    def __get__(self, instance: object, owner: type[D]) -> Query[D]:
+        owner._concrete()
+        return Query(owner)
+
+
+class Declared:
+    """`relations: ClassVar[UserRelations]`: the declared class, bound to a document."""
+
+    def __init__(self, owner: type, annotation: Any, default: type) -> None:
+        self._owner = owner
+        self._annotation = annotation
+        self._default = default
+        self._class: Any = None
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if self._class is None:
+            found = resolve(self._owner, self._annotation)
+            self._class = (
+                found if isinstance(found, type) and issubclass(found, self._default) else self._default
+            )
+        return self._class if instance is None else self._class(instance)
+
+
+class Document(Tracked, Model):
+    """A stored JSON object under a key.
+
+    `class User(Document, collection="users")` binds a class to a collection; a class without one is
+    abstract, there to be inherited from. A subclass of a bound class shares its collection: what it stores
+    carries the subclass's `tag` (its name, if none is given) in the member `discriminator` ("_type") and is
+    loaded as that subclass. The constructor takes the fields as keywords, and raises `InvalidDocument` with
+    every problem at once.
+    """
+
+    key: Field[str | None] = field(default=None)
+    query: ClassVar[QueryAttribute] = QueryAttribute()
+    relations: ClassVar[Any] = None
+    events: ClassVar[Any] = None
+    history: ClassVar[Any] = History()
+    collection: ClassVar[str] = ""
+
+    _root: ClassVar[Any] = None
+    _tag: ClassVar[str | None] = None
+    _discriminator: ClassVar[str] = "_type"
+    _variants: ClassVar[dict[str, type[Document]]] = {}
+
+    def __init_subclass__(
+        cls,
+        collection: str | None = None,
+        discriminator: str | None = None,
+        tag: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init_subclass__(**kwargs)
+        for name, default in (("relations", Relations), ("events", Events)):
+            if name in declared_annotations(cls) and name not in cls.__dict__:
+                setattr(cls, name, Declared(cls, declared_annotations(cls)[name], default))
+        if collection is not None:
+            Get(collection=collection, key="key")  # the rules for names are the operations'
+            cls.collection, cls._root, cls._variants, cls._tag = collection, cls, {}, tag
+            cls._discriminator = discriminator or "_type"
+            collections[collection] = cls
+        elif cls._root is not None:
+            if discriminator is not None:
+                raise InvalidModel(f"{cls.__name__}: a discriminator is declared beside the collection")
+            cls._tag = tag or cls.__name__
+        if cls._tag is not None:
+            cls._variants[cls._tag] = cls
+
+    # -- what it is
+
+    def to_value(self) -> dict[str, Any]:
+        value = super().to_value()
+        return value if self._tag is None else {self._discriminator: self._tag, **value}
+
+    @classmethod
+    def from_value(cls, value: Any) -> Self:
+        if cls._variants and type(value) is dict:
+            tag = value.get(cls._discriminator)
+            variant = cls._variants.get(tag, cls) if isinstance(tag, str) else cls
+            if not issubclass(variant, cls):
+                problem = Problem(cls._discriminator, tag, f"this is a {variant.__name__}")
+                raise InvalidDocument(cls.__name__, None, [problem])
+            return super(Document, variant).from_value(value)
+        return super().from_value(value)
+
+    def _fill(self, value: Any) -> None:
+        super()._fill(value)
+        if self._tag is not None:
+            self.extra.pop(self._discriminator, None)
+
+    # -- reading and writing
+
+    @classmethod
+    def get(cls, key: str, default: Any = RAISE) -> Self:
+        """The document at a key. Raises `NotFound`, unless there is a default."""
+        session = context.current()
+        document: Self = session._run(cls._get_flow(session._unit, key, default))
+        return document
+
+    @classmethod
+    async def aget(cls, key: str, default: Any = RAISE) -> Self:
+        session = context.current()
+        document: Self = await session._arun(cls._get_flow(session._unit, key, default))
+        return document
+
+    def patch(self, *updates: Update) -> None:
+        """Change parts of the stored document at once: `ada.patch(User.age.inc(), User.name.set("Ada"))`.
+
+        Afterwards the document is current. Raises `Conflict` where it is not the version that was read any
+        more, `PatchConflict` where an update cannot be applied.
+        """
+        session = context.session_of(self)
+        session._run(flows.patch(session._unit, self, _operations(updates)))
+
+    async def apatch(self, *updates: Update) -> None:
+        session = context.session_of(self)
+        await session._arun(flows.patch(session._unit, self, _operations(updates)))
+
+    # -- what the session and the query see
+
+    @property
+    def _identity(self) -> Identity | None:
+        return None if self.key is None else (self.collection, self.key)
+
+    def _read(self) -> Get:
+        self._concrete()
+        if self.key is None:
+            raise UsageError(f"this {type(self).__name__} has no key: it was never saved")
+        return Get(collection=self.collection, key=self.key)
+
+    def _write(self, value: Any, condition: Condition) -> Put | Post:
+        self._concrete()
+        if self.key is None:
+            return Post(collection=self.collection, value=value)
+        return Put(collection=self.collection, key=self.key, value=value, condition=condition)
+
+    def _erase(self, condition: Condition, purge: bool) -> Delete:
+        read = self._read()
+        return Delete(collection=read.collection, key=read.key, condition=condition, purge=purge)
+
+    def _stored(self, result: Item | Written) -> None:
+        self.key = result.key
+
+    @classmethod
+    def _get_flow(cls, unit: Unit, key: str, default: Any) -> Flow[Any]:
+        cls._concrete()
+        operation = Get(collection=cls.collection, key=key)
+        return flows.get(unit, operation, (cls.collection, key), cls.from_value, default)
+
+    @classmethod
+    def _load_flow(cls, unit: Unit, item: Item) -> Flow[Any]:
+        return flows.load(unit, item, (item.collection, item.key), cls.from_value)
+
+    @classmethod
+    def _criterion(cls) -> Criterion | None:
+        if cls._root is cls:
+            return None
+        tags = [tag for tag, variant in cls._variants.items() if issubclass(variant, cls)]
+        member: Expr[str] = Expr(f"value.{cls._discriminator}", (cls._discriminator,), str, mapping.encode)
+        return member.is_in(tags)
+
+    @classmethod
+    def _source(cls) -> Session:
+        return context.current()
+
+    @classmethod
+    def _concrete(cls) -> None:
+        if not cls.collection:
+            raise InvalidModel(
+                f'{cls.__name__} is bound to no collection: class {cls.__name__}(Document, collection="...")'
+            )
+
+    @classmethod
+    def expression(cls, attribute: str, path: str = "value", members: tuple[str, ...] = ()) -> Any:
+        if attribute == "key":
+            return Expr("@path.key", (), str, mapping.encode)
+        return super().expression(attribute, path, members)
+
+    def _shown_key(self) -> str | None:
+        return self.__dict__.get("key")
+
+
+Document.relations = Declared(Document, Relations, Relations)
+Document.events = Declared(Document, Events, Events)
+
+
+def _operations(updates: tuple[Update, ...]) -> list[dict[str, Any]]:
+    for update in updates:
+        if not isinstance(update, Update):
+            raise UsageError(f"patch takes updates such as User.age.inc(), not {update!r}")
+    return [update.operation for update in updates]
+
+
+class Untyped(Document):
+    """A document of a collection that no class is bound to: its members are attributes, read-only."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["_extra"][name]
+        except KeyError:
+            raise AttributeError(f"this document of {self.collection!r} has no member {name!r}") from None
+
+
+def document_class(collection: str) -> type[Document]:
+    """The class of a collection's documents, as far as one is declared."""
+    known = collections.get(collection)
+    return known if known is not None else type("Untyped", (Untyped,), {}, collection=collection)

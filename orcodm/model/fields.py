@@ -1,0 +1,109 @@
+"""`Field[T]` and `Nested[E]`: a value on an instance, an expression on the class.
+
+They have no `__set__` at run time: a value lies in the instance's `__dict__`, where Python finds it
+without calling anything; only the class reaches the descriptor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+import attrs
+
+from ..errors import InvalidModel
+from ..query.expressions import Expr
+
+if TYPE_CHECKING:
+    from .model import Embedded
+
+T = TypeVar("T")
+N = TypeVar("N")
+E = TypeVar("E", bound="Embedded")
+
+Validator = Callable[[Any, "attrs.Attribute[Any]", Any], Any]
+
+
+@attrs.frozen
+class FieldSpec:
+    """What `field(...)` says of a field."""
+
+    default: Any = attrs.field(factory=lambda: attrs.NOTHING)  # as a plain default it would mean none
+    name: str | None = None
+    validators: tuple[Validator, ...] = ()
+    converter: Callable[[Any], Any] | None = None
+
+
+def field(
+    *,
+    default: Any = attrs.NOTHING,
+    factory: Callable[[], Any] | None = None,
+    name: str | None = None,
+    validator: Validator | Iterable[Validator] | None = None,
+    converter: Callable[[Any], Any] | None = None,
+) -> Any:
+    """Say more of a field than its type.
+
+    `default` is the value where none is given, `factory` makes it anew for each document. `name` is the
+    member in JSON (the attribute's name otherwise). `validator` is one or several in the manner of attrs,
+    `validator(document, attribute, value)`, called by the constructor and before each save. `converter`
+    takes what the constructor was given and returns the value. Raises `InvalidModel`.
+    """
+    if factory is not None:
+        if default is not attrs.NOTHING:
+            raise InvalidModel("a field has a default or a factory, not both")
+        default = attrs.Factory(factory)
+    elif isinstance(default, (list, dict, set)):
+        raise InvalidModel(f"the default {default!r} would be shared by all documents: use factory=")
+    validators = () if validator is None else (validator,) if callable(validator) else tuple(validator)
+    return FieldSpec(default, name, validators, converter)
+
+
+class _Descriptor:
+    """What both kinds of field share: a name, a specification, and the classes they were declared in."""
+
+    def __init__(self, spec: FieldSpec | None = None) -> None:
+        self.spec = spec or FieldSpec()
+        self.attribute = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.attribute = name
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        if instance is not None:
+            raise AttributeError(f"{type(instance).__name__} has no value for {self.attribute!r}")
+        return owner.expression(self.attribute)
+
+
+class Field(_Descriptor, Generic[T]):
+    """A field of type `T`: `User(...).age` is a `T`, `User.age` an expression of `T`."""
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, instance: None, owner: Any) -> Expr[T]: ...
+        @overload
+        def __get__(self, instance: object, owner: Any) -> T: ...
+        def __get__(self, instance: Any, owner: Any) -> Any: ...
+        def __set__(self, instance: Any, value: T) -> None: ...
+
+
+class Nested(_Descriptor, Generic[N]):
+    """A field that holds an `Embedded` (or None, or a list of them): on the class, the way to its fields.
+
+    `User.address.city` is an expression of the type of `city`. For a list the expression speaks of the
+    elements: one of them has to match.
+    """
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self: Nested[E | None], instance: None, owner: Any) -> type[E]: ...
+        @overload
+        def __get__(self: Nested[E], instance: None, owner: Any) -> type[E]: ...
+        @overload
+        def __get__(self: Nested[list[E]], instance: None, owner: Any) -> type[E]: ...
+        @overload
+        def __get__(self, instance: object, owner: Any) -> N: ...
+        def __get__(self, instance: Any, owner: Any) -> Any: ...
+        def __set__(self, instance: Any, value: N) -> None: ...

@@ -1,0 +1,189 @@
+"""`Model`, what documents, embedded objects and events have in common: fields, and JSON. And `Embedded`."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self, Union, cast, dataclass_transform, get_args, get_origin
+
+import attrs
+
+from ..errors import InvalidModel
+from ..query.expressions import Criterion, Expr, Order, box, near, nearest
+from . import mapping
+from .declaration import declare, descriptor_of, field_type, register
+from .fields import Nested, field
+from .mapping import Misfit, Misfits, Schema
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(field,))
+class Model:
+    """Declared fields, and the way to JSON and back."""
+
+    _schema: ClassVar[Schema | None] = None
+    _namespace: ClassVar[Mapping[str, Any]] = {}
+    _value_semantics: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        register(cls)
+        declare(cls, value_semantics=cls._value_semantics)
+
+    def __attrs_post_init__(self) -> None:
+        self.to_value()  # every problem at once, and at the line that made it
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """The stored members that the model does not know. They survive a load and save."""
+        extra: dict[str, Any] = self.__dict__.setdefault("_extra", {})
+        return extra
+
+    def to_value(self) -> dict[str, Any]:
+        """The JSON object that is stored. Raises `InvalidDocument` with every problem at once."""
+        try:
+            return self.schema().to_value(self)
+        except Misfits as error:
+            raise mapping.invalid(type(self), self._shown_key(), error) from None
+
+    @classmethod
+    def from_value(cls, value: Any) -> Self:
+        """An instance made from a stored JSON value. Raises `InvalidDocument` with every problem at once."""
+        instance = cls.__new__(cls)
+        instance._fill(cls._upgraded(value))
+        return instance
+
+    @classmethod
+    def upgrade(cls, value: dict[str, Any]) -> dict[str, Any]:
+        """Override to bring a stored value of an older shape into today's, before it is read.
+
+        Takes a copy of the value and returns the new one. What is stored is only replaced when the
+        document is changed and saved.
+        """
+        return value
+
+    @classmethod
+    def schema(cls) -> Schema:
+        """The mapping between this class and JSON, made at the first use. Raises `InvalidModel`."""
+        schema = cls.__dict__.get("_schema")
+        if schema is None:
+            schema = cls._schema = _make_schema(cls)
+        return schema
+
+    @classmethod
+    def expression(cls, attribute: str, path: str = "value", members: tuple[str, ...] = ()) -> Any:
+        """What the class gives for a field: an `Expr`, or a `Path` for a nested one."""
+        known = cls.schema().by_name.get(attribute)
+        if known is None:
+            raise AttributeError(f"{cls.__name__} has no field {attribute!r}")
+        path, members = f"{path}.{known.member}", (*members, known.member)
+        if isinstance(descriptor_of(cls, attribute)[0], Nested):
+            return Path(_embedded_in(known.type), path, members)
+        return Expr(path, members, known.type, mapping.encode)
+
+    @classmethod
+    def _upgraded(cls, value: Any) -> Any:
+        if cls.upgrade.__func__ is Model.upgrade.__func__ or type(value) is not dict:  # type: ignore[attr-defined]
+            return value
+        return cls.upgrade(dict(value))
+
+    def _fill(self, value: Any) -> None:
+        try:
+            self.schema().fill(self, value)
+        except (Misfits, Misfit) as error:
+            raise mapping.invalid(type(self), self._shown_key(), error) from None
+
+    def _shown_key(self) -> str | None:
+        return None
+
+
+class Embedded(Model):
+    """An object inside a document: it declares fields, and has no key of its own.
+
+    Two with equal fields are equal.
+    """
+
+    _value_semantics: ClassVar[bool] = True
+
+    if TYPE_CHECKING:
+        # What `User.address` offers beside its fields: `Path` has them.
+        @classmethod
+        def exists(cls) -> Criterion: ...
+        @classmethod
+        def near(cls, latitude: float, longitude: float, distance: str) -> Criterion: ...
+        @classmethod
+        def within(cls, north: float, east: float, south: float, west: float) -> Criterion: ...
+        @classmethod
+        def nearest(cls) -> Order: ...
+
+
+class Path:
+    """A nested field on a class, `User.address`; its attributes are the expressions of the inner fields."""
+
+    __slots__ = ("_members", "_model", "path")
+
+    def __init__(self, model: type[Model], path: str, members: tuple[str, ...]) -> None:
+        self._model = model
+        self._members = members
+        self.path = path
+
+    def __getattr__(self, attribute: str) -> Any:
+        return self._model.expression(attribute, self.path, self._members)
+
+    def exists(self) -> Criterion:
+        """The field is there and is not null."""
+        return Expr(self.path, self._members, Any, mapping.encode).exists()
+
+    def near(self, latitude: float, longitude: float, distance: str) -> Criterion:
+        """Within a distance such as `"10km"` of a centre, in degrees. Raises `InvalidFilter`."""
+        return near(self.path, latitude, longitude, distance)
+
+    def within(self, north: float, east: float, south: float, west: float) -> Criterion:
+        """Within a box, in degrees; one with `west > east` crosses the date line."""
+        return box(self.path, north, east, south, west)
+
+    def nearest(self) -> Order:
+        """By the distance from the centre of the query's `near` on this field."""
+        return nearest(self.path)
+
+    def __repr__(self) -> str:
+        return f"<Path {self.path}>"
+
+
+def _make_schema(cls: type[Model]) -> Schema:
+    attributes = [
+        mapping.attribute(cls, one, field_type(cls, one.name), descriptor_of(cls, one.name)[0].spec)
+        for one in attrs.fields(cast("Any", cls))
+        if one.name != "key"  # a document's key is where it lies, not what it says
+    ]
+    return Schema(cls, attributes)
+
+
+def _embedded_in(type_: Any) -> type[Model]:
+    """The class of `Embedded` in `E`, `E | None` or `list[E]`."""
+    if isinstance(type_, type) and issubclass(type_, Model):
+        return type_
+    candidates = get_args(type_) if get_origin(type_) in (Union, types.UnionType, list, tuple, set) else ()
+    for candidate in candidates:
+        if candidate is not type(None) and candidate is not Ellipsis:
+            return _embedded_in(candidate)
+    raise InvalidModel(f"Nested takes a subclass of Embedded, not {type_!r}")
+
+
+def _is_model(type_: Any) -> bool:
+    return isinstance(type_, type) and issubclass(type_, Model)
+
+
+mapping.converter.register_structure_hook_func(_is_model, lambda value, type_: _load_model(type_, value))
+mapping.converter.register_unstructure_hook_func(_is_model, lambda instance: _dump_model(instance))
+
+
+def _load_model(type_: type[Model], value: Any) -> Model:
+    instance = type_.__new__(type_)
+    type_.schema().fill(instance, type_._upgraded(value))
+    return instance
+
+
+def _dump_model(instance: Any) -> Any:
+    if not isinstance(instance, Model):
+        raise Misfit(instance, f"expected an object of a model, not {type(instance).__name__}")
+    return type(instance).schema().to_value(instance)

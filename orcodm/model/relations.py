@@ -1,0 +1,298 @@
+"""`Relations` and `Related`: the directed graph between documents."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
+
+from ..errors import NotFound, UsageError
+from ..flow import Flow, perform
+from ..identifiers import identifiers
+from ..operations import DeleteRelation, GetRelation, ListRelations, PutRelation, RelationItem
+from ..session import context
+from ..session.session import Session
+from ..session.unit import Pending, Unit
+from .declaration import declared_annotations, register, resolve
+from .events import declared_kinds
+
+if TYPE_CHECKING:
+    from .document import Document
+
+R = TypeVar("R", bound="Document")
+
+PAGE_SIZE = 500
+"""How many documents a loop reads at once, where the engine allows that many."""
+
+
+class Related(Generic[R]):
+    """The documents at the end of one kind of relation, or of several in a row: `friends.liked`.
+
+    To loop over, to ask with `in`; one hop can be added to and removed from. Several hops are one
+    request: each document once, as first related.
+    """
+
+    def __init__(self, document: Document, kinds: tuple[str, ...], model: type[R] | None) -> None:
+        self._document = document
+        self._kinds = kinds
+        self._model = model
+
+    def add(self, target: R, **properties: Any) -> None:
+        """Relate the document to another, with properties; once more replaces the properties.
+
+        Within an open session it is written by the commit, else at once. Raises `NotFound` where either
+        end is not stored, `UsageError` where the target is of another class than was declared.
+        """
+        session, operation = self._adding(target, properties)
+        if not self._deferred(session, operation, target):
+            session._run(perform(operation))
+
+    async def aadd(self, target: R, **properties: Any) -> None:
+        session, operation = self._adding(target, properties)
+        if not self._deferred(session, operation, target):
+            await session._arun(perform(operation))
+
+    def remove(self, target: R) -> None:
+        """Take the relation away; one that is not there is no error."""
+        session, operation = self._removing(target)
+        if not self._deferred(session, operation, target):
+            session._run(perform(operation))
+
+    async def aremove(self, target: R) -> None:
+        session, operation = self._removing(target)
+        if not self._deferred(session, operation, target):
+            await session._arun(perform(operation))
+
+    def properties(self, target: R) -> dict[str, Any]:
+        """The properties of the relation to a document. Raises `RelationNotFound`."""
+        session = context.session_of(self._document)
+        return session._run(self._properties(session._unit, target))
+
+    async def aproperties(self, target: R) -> dict[str, Any]:
+        session = context.session_of(self._document)
+        return await session._arun(self._properties(session._unit, target))
+
+    def __contains__(self, target: object) -> bool:
+        session = context.session_of(self._document)
+        return session._run(self._contains(session._unit, target))
+
+    async def acontains(self, target: R) -> bool:
+        """The awaitable form of `target in related`."""
+        session = context.session_of(self._document)
+        return await session._arun(self._contains(session._unit, target))
+
+    def __iter__(self) -> Iterator[R]:
+        session = context.session_of(self._document)
+        operation: Any = self._listing(session)
+        overlay = Overlay(self, session._unit)
+        while operation is not None:
+            documents, operation = session._run(self._load_page(session._unit, operation))
+            yield from overlay.without_removed(documents)
+            session._unit.release(documents)
+        yield from overlay.added()
+
+    async def __aiter__(self) -> AsyncIterator[R]:
+        session = context.session_of(self._document)
+        operation: Any = self._listing(session)
+        overlay = Overlay(self, session._unit)
+        while operation is not None:
+            documents, operation = await session._arun(self._load_page(session._unit, operation))
+            for document in overlay.without_removed(documents):
+                yield document
+            session._unit.release(documents)
+        for document in overlay.added():
+            yield document
+
+    def all(self) -> list[R]:
+        """All of the documents, the oldest relation first."""
+        return list(self)
+
+    async def aall(self) -> list[R]:
+        return [document async for document in self]
+
+    def __getattr__(self, kind: str) -> Related[Any]:
+        if kind.startswith("__"):
+            raise AttributeError(kind)
+        return self._hop(kind, strict=True)
+
+    def __getitem__(self, kind: str) -> Related[Any]:
+        return self._hop(kind, strict=False)
+
+    def _hop(self, kind: str, strict: bool) -> Related[Any]:
+        model = None
+        if self._model is not None:
+            relations = self._model.relations
+            declared = declared_kinds(relations, Relations)
+            if strict and declared and kind not in declared:
+                raise AttributeError(f"{relations.__name__} declares no relation of kind {kind!r}")
+            model = target_class(relations, kind)
+        return Related(self._document, (*self._kinds, kind), model)
+
+    # -- operations
+
+    def _ends(self, target: Any) -> dict[str, Any]:
+        from .document import Document
+
+        if len(self._kinds) != 1:
+            raise UsageError(f"{'.'.join(self._kinds)} is several hops: relate the documents of one of them")
+        if not isinstance(target, Document):
+            raise UsageError(f"{self._kinds[0]}: a relation leads to a document, not to {target!r}")
+        if self._model is not None and not isinstance(target, self._model):
+            raise UsageError(
+                f"{self._kinds[0]}: declared as a relation to {self._model.__name__}, "
+                f"not to {type(target).__name__}"
+            )
+        source, end = self._document._read(), target._read()
+        return {
+            "collection": source.collection,
+            "key": source.key,
+            "kind": self._kinds[0],
+            "to_collection": end.collection,
+            "to_key": end.key,
+        }
+
+    def _adding(self, target: Any, properties: dict[str, Any]) -> tuple[Session, PutRelation]:
+        session = context.session_of(self._document)
+        if session._unit.tracking:
+            for document in (self._document, target):
+                if id(document) in session._unit.added and document.key is None:
+                    document.key = identifiers.next_key()  # the commit has to name it twice
+        return session, PutRelation(**self._ends(target), value=properties)
+
+    def _removing(self, target: Any) -> tuple[Session, DeleteRelation]:
+        return context.session_of(self._document), DeleteRelation(**self._ends(target))
+
+    def _deferred(self, session: Session, operation: PutRelation | DeleteRelation, target: Any) -> bool:
+        if session._unit.tracking:
+            session._check_open()
+            session._unit.relations.append(Pending(operation, self._document, target))
+        return session._unit.tracking
+
+    def _listing(self, session: Session) -> ListRelations:
+        source = self._document._read()
+        return ListRelations(
+            collection=source.collection,
+            key=source.key,
+            kinds=self._kinds,
+            limit=min(PAGE_SIZE, session.engine.capabilities.max_limit),
+        )
+
+    # -- flows
+
+    def _load_page(self, unit: Unit, operation: ListRelations) -> Flow[tuple[list[R], Any]]:
+        from .document import document_class
+
+        try:
+            page = yield from perform(operation)
+        except NotFound:
+            if unit.tracking and id(self._document) in unit.added:
+                return [], None  # a source that waits for the commit has no stored relations
+            raise
+        documents: list[R] = []
+        for item in page.results:
+            model = self._model if self._model is not None else document_class(item.collection)
+            if item.collection != model.collection:
+                model = document_class(item.collection)
+            documents.append((yield from model._load_flow(unit, item)))
+        return documents, page.next
+
+    def _contains(self, unit: Unit, target: Any) -> Flow[bool]:
+        if len(self._kinds) == 1:
+            ends = self._ends(target)
+            for pending in reversed(unit.relations):
+                if _same_ends(pending.operation, ends):
+                    return isinstance(pending.operation, PutRelation)
+            try:
+                yield from perform(GetRelation(**ends))
+            except NotFound:
+                return False
+            return True
+        end = target._read()
+        operation: Any = self._listing(unit.owner)
+        while operation is not None:
+            page = yield operation
+            if any(item.collection == end.collection and item.key == end.key for item in page.results):
+                return True
+            operation = page.next
+        return False
+
+    def _properties(self, unit: Unit, target: Any) -> Flow[dict[str, Any]]:
+        ends = self._ends(target)
+        for pending in reversed(unit.relations):
+            if isinstance(pending.operation, PutRelation) and _same_ends(pending.operation, ends):
+                return dict(pending.operation.value)
+        relation: RelationItem = yield GetRelation(**ends)
+        return dict(relation.value or {})
+
+    def __repr__(self) -> str:
+        hops = ".".join(self._kinds)
+        return f"<Related {hops} of {type(self._document).__name__} {self._document.key!r}>"
+
+
+class Overlay:
+    """What a session will change in one hop of relations, over what is stored."""
+
+    def __init__(self, related: Related[Any], unit: Unit) -> None:
+        self._unit = unit
+        self._last: dict[tuple[str, str], Pending] = {}
+        for pending in unit.relations if len(related._kinds) == 1 else ():
+            operation = pending.operation
+            if (operation.collection, operation.key, operation.kind) == (
+                related._document.collection,
+                related._document.key,
+                related._kinds[0],
+            ):
+                self._last[operation.to_collection, operation.to_key] = pending
+
+    def without_removed(self, documents: list[Any]) -> Iterator[Any]:
+        """The stored documents, but for those whose relation will be removed."""
+        for document in documents:
+            pending = self._last.get((document.collection, document.key))
+            if pending is None:
+                yield document
+            elif isinstance(pending.operation, PutRelation):
+                del self._last[document.collection, document.key]
+                yield document
+
+    def added(self) -> Iterator[Any]:
+        """The documents whose relation will be added."""
+        return (one.target for one in self._last.values() if isinstance(one.operation, PutRelation))
+
+
+class Relations:
+    """The relations of a document, a `Related` for each kind: as attribute, or `relations["kind"]`.
+
+    A subclass declares the kinds and what they lead to: `friends: Related["User"]`. Without declarations any
+    kind is an attribute.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        register(cls)
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+
+    def __getattr__(self, kind: str) -> Any:
+        declared = declared_kinds(type(self), Relations)
+        if kind.startswith("__") or (declared and kind not in declared):
+            raise AttributeError(f"{type(self).__name__} declares no relation of kind {kind!r}")
+        return self[kind]
+
+    def __getitem__(self, kind: str) -> Related[Any]:
+        return Related(self._document, (kind,), target_class(type(self), kind))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {type(self._document).__name__} {self._document.key!r}>"
+
+
+def target_class(relations: type, kind: str) -> Any:
+    """The class that a declared kind leads to; None where none is declared."""
+    owner = declared_kinds(relations, Relations).get(kind)
+    if owner is None:
+        return None
+    (model,) = get_args(resolve(owner, declared_annotations(owner)[kind]))
+    return model
+
+
+def _same_ends(operation: PutRelation | DeleteRelation, ends: dict[str, Any]) -> bool:
+    return all(getattr(operation, name) == value for name, value in ends.items())

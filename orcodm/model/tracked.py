@@ -1,0 +1,71 @@
+"""`Tracked`: what documents and events have in common: a version they stand on, and a session."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from ..session import context, flows
+from ..session.flows import OnConflict
+from ..session.session import Session
+from ..session.state import NEW, Mapped, State
+from .times import Timestamp
+
+
+class Tracked:
+    """Something stored that a session tracks, and whose every write is guarded by its ref."""
+
+    _state: State = NEW
+    _session: Session | None = None
+
+    @property
+    def ref(self) -> str | None:
+        """The ref of the version that this object stands on; None where it is not stored."""
+        return None if self._state.deleted else self._state.ref
+
+    @property
+    def reftime(self) -> Timestamp | None:
+        """When that version was written, where the engine said it."""
+        return None if self._state.reftime is None else Timestamp.of(self._state.reftime)
+
+    def save(self, *, force: bool = False, on_conflict: OnConflict = None) -> None:
+        """Write it at once, if it changed.
+
+        A new one is only created (`AlreadyExists`), a stored one only replaces the version that was read
+        (`Conflict`). `on_conflict` resolves that: "merge", "mine", "theirs", or a function of the `Conflict`
+        that returns one of these, the value to write, or None to raise it. `force` overwrites whatever is
+        there. Raises `InvalidDocument` before anything is sent.
+        """
+        session = self._own_session()
+        session._run(flows.save(session._unit, self._mapped(), force, on_conflict))
+
+    async def asave(self, *, force: bool = False, on_conflict: OnConflict = None) -> None:
+        session = self._own_session()
+        await session._arun(flows.save(session._unit, self._mapped(), force, on_conflict))
+
+    def delete(self, *, force: bool = False, purge: bool = False) -> None:
+        """Delete it at once, if it is still the version that was read (`Conflict`).
+
+        The history of a document stays, unless `purge`; an event has none. Deleting it again does nothing.
+        `force` deletes whatever is there.
+        """
+        session = self._own_session()
+        session._run(flows.delete(session._unit, self._mapped(), force, purge))
+
+    async def adelete(self, *, force: bool = False, purge: bool = False) -> None:
+        session = self._own_session()
+        await session._arun(flows.delete(session._unit, self._mapped(), force, purge))
+
+    def refresh(self) -> None:
+        """Read the current version, dropping what was changed. Raises `NotFound`."""
+        session = self._own_session()
+        session._run(flows.refresh(session._unit, self._mapped()))
+
+    async def arefresh(self) -> None:
+        session = self._own_session()
+        await session._arun(flows.refresh(session._unit, self._mapped()))
+
+    def _own_session(self) -> Session:
+        return context.session_of(self)
+
+    def _mapped(self) -> Mapped:
+        return cast("Mapped", self)

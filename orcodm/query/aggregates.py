@@ -1,0 +1,74 @@
+"""Aggregates of the operations, made from expressions."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import InvalidFilter
+from ..operations import Bucket, Distances, Ranges, Stats, TimeSeries, TopValues
+from .expressions import Criterion, Expr, near
+
+INTERVALS = ("year", "quarter", "month", "week", "day", "hour")
+
+# Half of the earth's circumference in each unit, and a little more: everything is nearer than that.
+_ANYWHERE = {
+    "km": "20100km",
+    "m": "20100000m",
+    "mi": "12500mi",
+    "nmi": "10860nmi",
+    "yd": "22000000yd",
+    "ft": "66000000ft",
+}
+
+
+def stats(expression: Expr[Any]) -> Stats:
+    return Stats(_path(expression, "stats"))
+
+
+def top(expression: Expr[Any], limit: int, offset: int) -> TopValues:
+    return TopValues(_path(expression, "top"), offset, limit)
+
+
+def histogram(expression: Expr[Any], interval: str, zone: str | None) -> TimeSeries:
+    if interval not in INTERVALS:
+        raise InvalidFilter(f"histogram: an interval is one of {', '.join(INTERVALS)}, not {interval!r}")
+    if zone is not None and not (isinstance(zone, str) and re.fullmatch(r"[+-]\d{4}", zone)):
+        raise InvalidFilter(f"histogram: a zone is an offset such as +0100, not {zone!r}")
+    return TimeSeries(_path(expression, "histogram"), interval, zone)
+
+
+def ranges(expression: Expr[Any], edges: Sequence[float | None]) -> Ranges:
+    return Ranges(_path(expression, "ranges"), _buckets(edges))
+
+
+def distances(place: Any, edges: Sequence[float | None]) -> Distances:
+    return Distances(_path(place, "distances"), _buckets(edges))
+
+
+def anywhere(place: Any, center: tuple[float, float], unit: str) -> Criterion:
+    """A NEAR clause that every point matches, since distances are measured from one."""
+    if unit not in _ANYWHERE:
+        raise InvalidFilter(f"distances: a unit is one of {', '.join(_ANYWHERE)}, not {unit!r}")
+    latitude, longitude = center
+    return near(_path(place, "distances"), latitude, longitude, _ANYWHERE[unit])
+
+
+def _path(expression: Any, name: str) -> str:
+    path = getattr(expression, "path", None)
+    if not isinstance(path, str):
+        raise InvalidFilter(f"{name} takes a field such as User.age, not {expression!r}")
+    return path
+
+
+def _buckets(edges: Sequence[float | None]) -> tuple[Bucket, ...]:
+    if len(edges) < 2:
+        raise InvalidFilter(f"at least two edges make a range, not {edges!r}")
+    for index, edge in enumerate(edges):
+        if edge is None and 0 < index < len(edges) - 1:
+            raise InvalidFilter("only the first and the last edge can be open (None)")
+        if edge is not None and type(edge) not in (int, float):
+            raise InvalidFilter(f"an edge is a number or None, not {edge!r}")
+    return tuple(itertools.pairwise(edges))

@@ -1,0 +1,476 @@
+"""`User.age >= 21` as a value: expressions, criteria, orders and updates.
+
+An expression stands for a field of a document class. Comparing it gives a `Criterion`, which is a Lucene
+tree; negating it gives an `Order`; `set`, `inc` and their kin give an `Update` for `Document.patch`.
+How a Python value of the field's type is written in JSON comes with the expression as `encode`, so
+that this module knows no model.
+"""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Collection, Iterable
+from datetime import date, datetime
+from enum import Enum
+from typing import Any, Generic, Protocol, TypeVar, Union, get_args, get_origin, overload
+
+from attrs import frozen
+
+from ..errors import InvalidFilter
+from ..lucene.renderer import render
+from ..lucene.tree import (
+    Boolean,
+    Bound,
+    Box,
+    Clause,
+    Exists,
+    Fuzzy,
+    MatchAll,
+    Near,
+    Node,
+    Occur,
+    Phrase,
+    Range,
+    Regexp,
+    Term,
+    Verbatim,
+    Wildcard,
+)
+from ..operations import Sort, SortDistance, SortField, SortRandom
+
+T = TypeVar("T")
+X = TypeVar("X")
+
+
+class Criterion:
+    """A condition on documents. Combine with `&`, `|` and `~`, each side in parentheses."""
+
+    __slots__ = ("_negated", "_node")
+
+    def __init__(self, node: Node, negated: bool = False) -> None:
+        self._node = node
+        self._negated = negated
+
+    @property
+    def tree(self) -> Node:
+        """The Lucene tree of the condition."""
+        return _all([self]) if self._negated else self._node
+
+    def __and__(self, other: Criterion) -> Criterion:
+        return Criterion(_all([self, _criterion(other)]))
+
+    def __or__(self, other: Criterion) -> Criterion:
+        return Criterion(_any(side.tree for side in (self, _criterion(other))))
+
+    def __invert__(self) -> Criterion:
+        return Criterion(self._node, not self._negated)
+
+    def __bool__(self) -> bool:
+        raise InvalidFilter(
+            "a criterion has no truth value: write & for `and`, | for `or`, ~ for `not`, with parentheses "
+            "around each side, and a < x, x < b (or .between) for a < x < b"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Criterion) and self.tree == other.tree
+
+    def __hash__(self) -> int:
+        return hash(self.tree)
+
+    def __str__(self) -> str:
+        return render(self.tree)
+
+    def __repr__(self) -> str:
+        return f"<Criterion {self}>"
+
+
+def conjunction(criteria: Iterable[Criterion]) -> Node:
+    """The tree that matches where every criterion does; `*:*` for none."""
+    return _all([_criterion(criterion) for criterion in criteria])
+
+
+def _criterion(thing: object) -> Criterion:
+    if isinstance(thing, Criterion):
+        return thing
+    raise InvalidFilter(
+        f"a filter takes criteria such as User.age >= 21, not {thing!r}: a comparison of two plain values, "
+        "or `and`, `or`, `not` or `in` between criteria, gives a plain value"
+    )
+
+
+def _all(criteria: list[Criterion]) -> Node:
+    clauses: list[Clause] = []
+    for criterion in criteria:
+        node = criterion._node
+        if criterion._negated:
+            clauses.append(Clause(Occur.MUST_NOT, node))
+        elif isinstance(node, Boolean) and all(clause.occur is not Occur.SHOULD for clause in node.clauses):
+            clauses.extend(node.clauses)  # (a AND b) AND c reads better flat, and means the same
+        elif not isinstance(node, MatchAll):
+            clauses.append(Clause(Occur.MUST, node))
+    if not any(clause.occur is Occur.MUST for clause in clauses):
+        if not clauses:
+            return MatchAll()
+        clauses.insert(0, Clause(Occur.MUST, MatchAll()))  # exclusions alone would match nothing
+    clauses = [
+        clause
+        for index, clause in enumerate(clauses)
+        if not (index and clause.occur is Occur.MUST and isinstance(clause.node, MatchAll))
+    ]
+    if len(clauses) == 1:
+        return clauses[0].node
+    return Boolean(tuple(clauses))
+
+
+def _any(nodes: Iterable[Node]) -> Node:
+    clauses: list[Clause] = []
+    for node in nodes:
+        if isinstance(node, Boolean) and all(clause.occur is Occur.SHOULD for clause in node.clauses):
+            clauses.extend(node.clauses)
+        else:
+            clauses.append(Clause(Occur.SHOULD, node))
+    if not clauses:
+        return Boolean((Clause(Occur.MUST_NOT, MatchAll()),))
+    return clauses[0].node if len(clauses) == 1 else Boolean(tuple(clauses))
+
+
+@frozen
+class Order:
+    """One key of a sort."""
+
+    sort: Sort
+
+
+score = Order(SortField("score", descending=True))
+"""Best match first."""
+
+
+def random_order(seed: str | None = None) -> Order:
+    """A random order, the same for the same seed."""
+    return Order(SortRandom(seed))
+
+
+@frozen
+class Update:
+    """One change of `Document.patch`, as an operation of JSON Patch."""
+
+    operation: dict[str, Any]
+
+
+class Encode(Protocol):
+    """Writes a Python value of a type as JSON. Raises `InvalidFilter` where the value does not fit."""
+
+    def __call__(self, type_: Any, value: Any, where: str, /) -> Any: ...
+
+
+class Expr(Generic[T]):
+    """A field of a document class, of values of type `T`."""
+
+    __slots__ = ("_encode", "_members", "_type", "path")
+
+    def __init__(self, path: str, members: tuple[str, ...], type_: Any, encode: Encode) -> None:
+        self.path = path
+        self._members = members
+        self._type = _without_none(type_)
+        self._encode = encode
+
+    # -- exact values
+
+    def __eq__(self, other: T) -> Criterion:  # type: ignore[override]
+        return self._equals(self._type, other)
+
+    def __ne__(self, other: T) -> Criterion:  # type: ignore[override]
+        return ~(self == other)
+
+    __hash__ = object.__hash__
+
+    def is_in(self, values: Collection[T]) -> Criterion:
+        """The value is one of these; of none, nothing matches."""
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            raise InvalidFilter(f"{self.path}: is_in takes a list of values, not {values!r}")
+        return Criterion(_any(self._equals(self._type, value).tree for value in values))
+
+    @overload
+    def contains(self: Expr[list[X]], item: X) -> Criterion: ...
+    @overload
+    def contains(self: Expr[set[X]], item: X) -> Criterion: ...
+    @overload
+    def contains(self: Expr[frozenset[X]], item: X) -> Criterion: ...
+    @overload
+    def contains(self: Expr[tuple[X, ...]], item: X) -> Criterion: ...
+    @overload
+    def contains(self: Expr[list[X] | None], item: X) -> Criterion: ...
+    def contains(self, item: Any) -> Criterion:
+        """One of the elements of the list is this value, exactly."""
+        element = _element(self._type)
+        if element is None:
+            raise InvalidFilter(
+                f"{self.path} is no list: use == for the whole value, matches() for words, "
+                "startswith() for a start"
+            )
+        return self._equals(element, item)
+
+    def exists(self) -> Criterion:
+        """The field is there and is not null."""
+        return Criterion(Exists(self.path))
+
+    # -- ranges
+
+    def __ge__(self, other: T) -> Criterion:
+        return self._range(other, None)
+
+    def __gt__(self, other: T) -> Criterion:
+        return self._range(other, None, inclusive=False)
+
+    def __le__(self, other: T) -> Criterion:
+        return self._range(None, other)
+
+    def __lt__(self, other: T) -> Criterion:
+        return self._range(None, other, inclusive=False)
+
+    def between(self, lower: T, upper: T) -> Criterion:
+        """From `lower` to `upper`, both included."""
+        return self._range(lower, upper)
+
+    def startswith(self: Expr[str] | Expr[str | None], prefix: str) -> Criterion:
+        """The exact value begins with this, upper and lower case distinguished."""
+        text = self._text(prefix, "startswith")
+        if not text:
+            return self.exists()
+        upper = _successor(text)
+        return Criterion(
+            Range(
+                Bound(text, quoted=True),
+                None if upper is None else Bound(upper, inclusive=False, quoted=True),
+                self.path,
+            )
+        )
+
+    # -- text
+
+    def matches(self: Expr[str] | Expr[str | None] | Expr[list[str]], text: str) -> Criterion:
+        """The analysed text has any of these words; more and rarer words score higher."""
+        words = self._text(text, "matches").split()
+        return Criterion(_any(Term(word, self.path) for word in words))
+
+    def phrase(self: Expr[str] | Expr[str | None] | Expr[list[str]], text: str, slop: int = 0) -> Criterion:
+        """The analysed text has these words in this order, with at most `slop` moves between them."""
+        return Criterion(Phrase(self._text(text, "phrase"), self.path, slop))
+
+    def fuzzy(self: Expr[str] | Expr[str | None] | Expr[list[str]], text: str, edits: int = 2) -> Criterion:
+        """The analysed text has a word within `edits` (0 to 2) changes of one letter."""
+        if edits not in (0, 1, 2):
+            raise InvalidFilter(f"{self.path}: fuzzy takes 0, 1 or 2 edits, not {edits!r}")
+        return Criterion(Fuzzy(self._text(text, "fuzzy"), self.path, edits))
+
+    def wildcard(self: Expr[str] | Expr[str | None] | Expr[list[str]], pattern: str) -> Criterion:
+        """A word of the text fits the pattern: `*` any characters, `?` any one, a backslash escapes."""
+        return Criterion(Wildcard(self._text(pattern, "wildcard"), self.path))
+
+    def regexp(self: Expr[str] | Expr[str | None] | Expr[list[str]], pattern: str) -> Criterion:
+        """A word of the text fits the pattern, in Lucene's regexp syntax."""
+        return Criterion(Regexp(self._text(pattern, "regexp"), self.path))
+
+    # -- orders
+
+    def __neg__(self) -> Order:
+        return self.desc()
+
+    def asc(self) -> Order:
+        """Ascending by the exact value; missing values last."""
+        return Order(SortField(self.path))
+
+    def desc(self) -> Order:
+        """Descending by the exact value; missing values last."""
+        return Order(SortField(self.path, descending=True))
+
+    # -- updates
+
+    def set(self, value: T) -> Update:
+        """Replace the value, or create it."""
+        return self._update("add", value=self._json(self._type, value) if value is not None else None)
+
+    def unset(self) -> Update:
+        """Remove the field from the document."""
+        return self._update("remove")
+
+    def inc(self: Expr[int] | Expr[int | None] | Expr[float] | Expr[float | None], by: float = 1) -> Update:
+        """Add to a number; the patch fails where there is none."""
+        if type(by) not in (int, float):
+            raise InvalidFilter(f"{self.path}: inc takes a number, not {by!r}")
+        return self._update("inc", value=by)
+
+    def append(self: Expr[list[X]], item: X) -> Update:
+        """Add an element at the end of a list."""
+        element = _element(self._type)
+        if element is None:
+            raise InvalidFilter(f"{self.path} is no list: nothing can be appended to it")
+        return self._update("append", value=[self._json(element, item)])
+
+    # -- below
+
+    def __getitem__(self: Expr[dict[str, X]], name: str) -> Expr[X]:
+        """The member `name` of an object."""
+        origin, arguments = get_origin(self._type), get_args(self._type)
+        if self._type is not Any and self._type is not dict and origin is not dict:
+            raise InvalidFilter(f"{self.path} is no object: it has no member {name!r}")
+        type_ = arguments[1] if len(arguments) == 2 else Any
+        return Expr(f"{self.path}.{name}", (*self._members, name), type_, self._encode)
+
+    def __iter__(self) -> Any:
+        raise InvalidFilter(
+            f"{self.path} is an expression and cannot be iterated: use .contains() or .is_in()"
+        )
+
+    def __bool__(self) -> bool:
+        raise InvalidFilter(
+            f"{self.path} is an expression without a truth value: compare it (== True, .exists())"
+        )
+
+    def __repr__(self) -> str:
+        return f"<Expr {self.path}>"
+
+    def _json(self, type_: Any, value: Any) -> Any:
+        return self._encode(type_, value, self.path)
+
+    def _text(self, text: Any, method: str) -> str:
+        if not isinstance(text, str):
+            raise InvalidFilter(f"{self.path}: {method} takes a text, not {text!r}")
+        element = _element(self._type) or self._type
+        if not _may_be(element, str):
+            raise InvalidFilter(f"{self.path}: {method} is for texts, and this field is {_shown(self._type)}")
+        return text
+
+    def _equals(self, type_: Any, value: Any) -> Criterion:
+        if value is None:
+            return ~self.exists()
+        if isinstance(value, Expr):
+            raise InvalidFilter(f"{self.path}: a field can be compared with a value, not with another field")
+        if isinstance(value, datetime):
+            # One moment has several spellings: equal as moments, not as texts.
+            text = self._json(type_, value)
+            return Criterion(Range(Bound(text), Bound(text), self.path))
+        return Criterion(Verbatim(_spelled(self._json(type_, value), self.path), self.path))
+
+    def _range(self, lower: Any, upper: Any, inclusive: bool = True) -> Criterion:
+        bounds = [None if value is None else self._bound(value, inclusive) for value in (lower, upper)]
+        if bounds == [None, None]:
+            raise InvalidFilter(f"{self.path}: a range needs a value to compare with, not None")
+        return Criterion(Range(bounds[0], bounds[1], self.path))
+
+    def _bound(self, value: Any, inclusive: bool) -> Bound:
+        type_ = _element(self._type) or self._type
+        json = self._json(type_, value)
+        if isinstance(value, (date, datetime)):
+            return Bound(json, inclusive)
+        plain = value.value if isinstance(value, Enum) else value
+        if type(plain) is str:
+            return Bound(json, inclusive, quoted=True)
+        if type(plain) in (int, float):
+            return Bound(_spelled(json, self.path), inclusive)
+        raise InvalidFilter(
+            f"{self.path}: {_shown(self._type)} has no order in a search; "
+            "ranges are for numbers, texts and dates"
+        )
+
+    def _update(self, name: str, **members: Any) -> Update:
+        if not self._members:
+            raise InvalidFilter(f"{self.path} cannot be changed")
+        pointer = "".join("/" + member.replace("~", "~0").replace("/", "~1") for member in self._members)
+        return Update({"op": name, "path": pointer, **members})
+
+
+def near(path: str, latitude: float, longitude: float, distance: str) -> Criterion:
+    """Points of a field within a distance such as `"10km"` of a centre."""
+    match = _DISTANCE.fullmatch(distance) if isinstance(distance, str) else None
+    if match is None:
+        raise InvalidFilter(
+            f"{path}: a distance is a number with a unit ({', '.join(_UNITS)}), such as '10km', "
+            f"not {distance!r}"
+        )
+    _coordinates(path, latitude, longitude)
+    return Criterion(Near(float(latitude), float(longitude), float(match[1]), match[2], path))
+
+
+def box(path: str, north: float, east: float, south: float, west: float) -> Criterion:
+    """Points of a field within a box; one with `west > east` crosses the date line."""
+    _coordinates(path, north, east)
+    _coordinates(path, south, west)
+    return Criterion(Box(float(north), float(east), float(south), float(west), path))
+
+
+def nearest(path: str, descending: bool = False) -> Order:
+    """By the distance from the centre of the query's `near` on that field."""
+    return Order(SortDistance(path, descending))
+
+
+def orders(given: Iterable[Order | Expr[Any]]) -> tuple[Sort, ...]:
+    """The sort of orders and expressions (ascending). Raises `InvalidFilter` for anything else."""
+    sorts = []
+    for one in given:
+        if isinstance(one, Order):
+            sorts.append(one.sort)
+        elif isinstance(one, Expr):
+            sorts.append(one.asc().sort)
+        else:
+            raise InvalidFilter(f"order_by takes User.age or -User.age, not {one!r}")
+    return tuple(sorts)
+
+
+_UNITS = ("km", "m", "cm", "mm", "mi", "yd", "ft", "in", "nmi")
+_DISTANCE = re.compile(rf"\s*(\d+(?:\.\d*)?|\.\d+)\s*({'|'.join(_UNITS)})\s*")
+
+
+def _coordinates(path: str, latitude: Any, longitude: Any) -> None:
+    for name, number, limit in (("latitude", latitude, 90), ("longitude", longitude, 180)):
+        if type(number) not in (int, float) or not -limit <= number <= limit:
+            raise InvalidFilter(f"{path}: a {name} is a number from -{limit} to {limit}, not {number!r}")
+
+
+def _spelled(json: Any, path: str) -> str:
+    if type(json) is str:
+        return json
+    if type(json) is bool:
+        return "true" if json else "false"
+    if type(json) in (int, float):
+        return repr(json)
+    raise InvalidFilter(f"{path}: a search compares single values, not {json!r}")
+
+
+def _successor(text: str) -> str | None:
+    """The least text, by code point, above everything that begins with `text`."""
+    while text:
+        last = ord(text[-1])
+        if last < 0x10FFFF:
+            return text[:-1] + chr(0xE000 if last == 0xD7FF else last + 1)
+        text = text[:-1]
+    return None
+
+
+def _without_none(type_: Any) -> Any:
+    if get_origin(type_) in (Union, types.UnionType):
+        rest = [member for member in get_args(type_) if member is not type(None)]
+        return rest[0] if len(rest) == 1 else Union[tuple(rest)]  # noqa: UP007
+    return type_
+
+
+def _element(type_: Any) -> Any:
+    """The type of the elements of a list, a set or a tuple; None for anything else."""
+    if type_ in (list, set, frozenset, tuple):
+        return Any
+    if get_origin(type_) in (list, set, frozenset, tuple):
+        return get_args(type_)[0]
+    return None
+
+
+def _may_be(type_: Any, wanted: type) -> bool:
+    if type_ is Any or type_ is wanted:
+        return True
+    if get_origin(type_) in (Union, types.UnionType):
+        return any(_may_be(member, wanted) for member in get_args(type_))
+    return isinstance(type_, type) and issubclass(type_, (wanted, Enum))
+
+
+def _shown(type_: Any) -> str:
+    return getattr(type_, "__name__", None) or str(type_)

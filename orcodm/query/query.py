@@ -1,0 +1,426 @@
+"""`Query`: an immutable description of a search over the documents of one class, and the ways to run it.
+
+A query that asks for words (`matches`, `phrase`, `fuzzy`, raw text) comes best match first. Any other
+comes in the order of `order_by`, or of the keys: that order survives writes in between, so a loop goes
+through it by keyset where the engine can (`capabilities.keyset`), neither skipping nor repeating.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any, Generic, Protocol, TypeVar, cast, overload
+
+from attrs import evolve, field, frozen
+
+from ..errors import InvalidFilter, MultipleResults, NotFound
+from ..flow import Flow, perform
+from ..lucene.parser import parse
+from ..lucene.renderer import render
+from ..lucene.tree import Boolean, Boost, Fuzzy, MatchAll, Near, Node, Phrase, Regexp, Term, Wildcard
+from ..operations import (
+    START,
+    Aggregate,
+    DistancesResult,
+    List,
+    RangesResult,
+    Search,
+    Sort,
+    SortField,
+    StatsResult,
+    TimeSeriesResult,
+    TopValuesResult,
+)
+from . import aggregates
+from .expressions import Criterion, Expr, Order, conjunction, orders
+
+D = TypeVar("D")
+R = TypeVar("R")
+
+PAGE_SIZE = 500
+"""How many documents a loop reads at once, where the engine allows that many."""
+
+
+class Source(Protocol):
+    """What runs a query: a session."""
+
+    engine: Any
+    _unit: Any
+
+    def _run(self, flow: Flow[Any]) -> Any: ...
+
+    async def _arun(self, flow: Flow[Any]) -> Any: ...
+
+
+class Queryable(Protocol):
+    """What a query needs of a document class."""
+
+    __name__: str
+    collection: str
+
+    def _load_flow(self, unit: Any, item: Any) -> Flow[Any]: ...
+
+    def _criterion(self) -> Criterion | None:
+        """What tells the documents of this class from others in the collection."""
+
+    def _source(self) -> Source:
+        """The session that runs a query which names none."""
+
+
+class ResultPage(Sequence[D]):
+    """The documents of one page, with the number of all matches (`total`, None where not counted)."""
+
+    def __init__(self, documents: Sequence[D], total: int | None) -> None:
+        self._documents = tuple(documents)
+        self.total = total
+
+    @overload
+    def __getitem__(self, index: int) -> D: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[D]: ...
+    def __getitem__(self, index: Any) -> Any:
+        return self._documents[index]
+
+    def __len__(self) -> int:
+        return len(self._documents)
+
+    def __repr__(self) -> str:
+        return f"<ResultPage {len(self)} of {self.total}>"
+
+
+@frozen
+class Explanation:
+    """How a query will run: its text, its tree, the operation that starts it, and how it pages."""
+
+    text: str
+    tree: Node
+    operation: Search | List
+    paging: str
+
+    def __str__(self) -> str:
+        sort = ", ".join(map(str, getattr(self.operation, "sort", ()))) or "relevance, then key"
+        if isinstance(self.operation, List):
+            sort = "key"
+        return (
+            f"query:      {self.text}\ncollection: {self.operation.collection}\n"
+            f"operation:  {type(self.operation).__name__}\n"
+            f"order:      {sort}\npaging:     {self.paging}\ntree:       {self.tree}"
+        )
+
+
+@frozen(eq=False, repr=False, str=False)
+class Query(Generic[D]):
+    """A search over the documents of a class. Refining it gives another query; running it reads."""
+
+    model: Any = field()
+    _criteria: tuple[Criterion, ...] = ()
+    _sort: tuple[Sort, ...] = ()
+    _start: int = 0
+    _stop: int | None = None
+    _session: Source | None = None
+
+    # -- refining
+
+    def filter(self, *criteria: Criterion) -> Query[D]:
+        """Only documents that match all of these as well."""
+        self._refuse_slice("filter")
+        conjunction(criteria)  # an error belongs to the line that made it
+        return evolve(self, criteria=(*self._criteria, *criteria))
+
+    def search(self, text: str) -> Query[D]:
+        """Only documents that match a query in Lucene's syntax as well. Raises `InvalidQuery`."""
+        self._refuse_slice("search")
+        if not isinstance(text, str):
+            raise InvalidFilter(f"search takes a Lucene query, not {text!r}")
+        return evolve(self, criteria=(*self._criteria, Criterion(parse(text))))
+
+    def order_by(self, *given: Order | Expr[Any]) -> Query[D]:
+        """In this order: `User.name`, `-User.age`; missing values last. Replaces an earlier order."""
+        self._refuse_slice("order_by")
+        return evolve(self, sort=orders(given))
+
+    def __getitem__(self, part: slice) -> Query[D]:
+        """Some of the documents by their position: `q[10:20]`. Reads nothing yet."""
+        if not isinstance(part, slice):
+            raise InvalidFilter(
+                f"a query has no single position {part!r} without reading: use q[{part}:].first()"
+            )
+        start, stop = part.start or 0, part.stop
+        if part.step not in (None, 1) or start < 0 or (stop is not None and stop < 0):
+            raise InvalidFilter("a slice of a query has no step and no negative bounds")
+        low = self._start + start
+        high = self._stop if stop is None else self._start + stop
+        if self._stop is not None and high is not None:
+            high = min(high, self._stop)
+        return evolve(self, start=low, stop=high if high is None else max(low, high))
+
+    def _in(self, session: Source) -> Query[D]:
+        return evolve(self, session=session)
+
+    # -- what it says
+
+    @property
+    def tree(self) -> Node:
+        """The Lucene tree that is sent."""
+        own = self.model._criterion()
+        return conjunction((own, *self._criteria) if own is not None else self._criteria)
+
+    def __str__(self) -> str:
+        return render(self.tree)
+
+    def __repr__(self) -> str:
+        return f"<Query {self.model.__name__}: {self}>"
+
+    def explain(self) -> Explanation:
+        """How the query will run on the engine of the current session. Reads nothing."""
+        operation = self._walk(self._source())
+        if isinstance(operation, List) or operation.cursor is not None:
+            paging = "keyset: writes in between neither skip nor repeat a document"
+        else:
+            paging = "offset"
+        return Explanation(str(self), self.tree, operation, paging)
+
+    # -- reading documents
+
+    def __iter__(self) -> Iterator[D]:
+        source = self._source()
+        operation: Any = self._walk(source)
+        left = self._length()
+        while operation is not None and left != 0:
+            documents, operation = source._run(self._read(source, operation, left))
+            if left is not None:
+                left -= len(documents)
+            yield from documents
+            source._unit.release(documents)
+
+    async def __aiter__(self) -> AsyncIterator[D]:
+        source = self._source()
+        operation: Any = self._walk(source)
+        left = self._length()
+        while operation is not None and left != 0:
+            documents, operation = await source._arun(self._read(source, operation, left))
+            if left is not None:
+                left -= len(documents)
+            for document in documents:
+                yield document
+            del document
+            source._unit.release(documents)
+
+    def all(self) -> list[D]:
+        """All documents."""
+        return list(self)
+
+    async def aall(self) -> list[D]:
+        return [document async for document in self]
+
+    def first(self) -> D | None:
+        """The first document, or None."""
+        return next(iter(self[:1]), None)
+
+    async def afirst(self) -> D | None:
+        async for document in self[:1]:
+            return document
+        return None
+
+    def one(self) -> D:
+        """The only document. Raises `NotFound`, or `MultipleResults`."""
+        return self._only(self[:2].all())
+
+    async def aone(self) -> D:
+        return self._only(await self[:2].aall())
+
+    def pages(self, size: int = 100) -> Iterator[ResultPage[D]]:
+        """Page by page, with the number of all matches."""
+        source = self._source()
+        operation: Any = self._offset_page(size)
+        while operation is not None:
+            page, operation = source._run(self._page(source, operation))
+            yield page
+
+    async def apages(self, size: int = 100) -> AsyncIterator[ResultPage[D]]:
+        source = self._source()
+        operation: Any = self._offset_page(size)
+        while operation is not None:
+            page, operation = await source._arun(self._page(source, operation))
+            yield page
+
+    # -- counting
+
+    def count(self) -> int:
+        """How many documents match."""
+        return self._counted(self._source()._run(perform(self._counting())))
+
+    async def acount(self) -> int:
+        return self._counted(await self._source()._arun(perform(self._counting())))
+
+    def exists(self) -> bool:
+        """Whether any document matches."""
+        return self.count() > 0
+
+    async def aexists(self) -> bool:
+        return await self.acount() > 0
+
+    # -- aggregates
+
+    def stats(self, expression: Expr[Any]) -> StatsResult:
+        """Minimum, maximum, mean, sum and spread of a number field, over all matches."""
+        return self._aggregate(aggregates.stats(expression), StatsResult)
+
+    async def astats(self, expression: Expr[Any]) -> StatsResult:
+        return await self._aaggregate(aggregates.stats(expression), StatsResult)
+
+    def top(self, expression: Expr[Any], limit: int = 10, offset: int = 0) -> TopValuesResult:
+        """The most frequent values of a field, over all matches."""
+        return self._aggregate(aggregates.top(expression, limit, offset), TopValuesResult)
+
+    async def atop(self, expression: Expr[Any], limit: int = 10, offset: int = 0) -> TopValuesResult:
+        return await self._aaggregate(aggregates.top(expression, limit, offset), TopValuesResult)
+
+    def histogram(self, expression: Expr[Any], interval: str, zone: str | None = None) -> TimeSeriesResult:
+        """How many dates of a field lie in each year, quarter, month, week, day or hour.
+
+        `zone` is an offset `+HHMM`; None is UTC.
+        """
+        return self._aggregate(aggregates.histogram(expression, interval, zone), TimeSeriesResult)
+
+    async def ahistogram(
+        self, expression: Expr[Any], interval: str, zone: str | None = None
+    ) -> TimeSeriesResult:
+        return await self._aaggregate(aggregates.histogram(expression, interval, zone), TimeSeriesResult)
+
+    def ranges(self, expression: Expr[Any], edges: Sequence[float | None]) -> RangesResult:
+        """How many numbers of a field lie between each two edges, [lower, upper); None is open."""
+        return self._aggregate(aggregates.ranges(expression, edges), RangesResult)
+
+    async def aranges(self, expression: Expr[Any], edges: Sequence[float | None]) -> RangesResult:
+        return await self._aaggregate(aggregates.ranges(expression, edges), RangesResult)
+
+    def distances(
+        self, place: Any, center: tuple[float, float], edges: Sequence[float | None], unit: str = "km"
+    ) -> DistancesResult:
+        """How many points of a nested field lie in each ring around a center (latitude, longitude)."""
+        return self._around(place, center, unit)._aggregate(
+            aggregates.distances(place, edges), DistancesResult
+        )
+
+    async def adistances(
+        self, place: Any, center: tuple[float, float], edges: Sequence[float | None], unit: str = "km"
+    ) -> DistancesResult:
+        return await self._around(place, center, unit)._aaggregate(
+            aggregates.distances(place, edges), DistancesResult
+        )
+
+    # -- operations
+
+    def _source(self) -> Source:
+        return self._session if self._session is not None else cast("Source", self.model._source())
+
+    def _walk(self, source: Source) -> Search | List:
+        """The operation that begins a walk through all documents."""
+        capabilities = source.engine.capabilities
+        limit = min(PAGE_SIZE, capabilities.max_limit)
+        length = self._length()
+        if length is not None:
+            limit = max(1, min(limit, length))
+        tree = self.tree
+        if isinstance(tree, MatchAll) and not self._sort and not self._start:
+            return List(collection=self.model.collection, limit=limit)
+        text = render(tree)
+        if _scored(tree) and not self._sort:
+            return Search(query=text, collection=self.model.collection, limit=limit, offset=self._start)
+        if capabilities.keyset and not self._start:
+            return Search(
+                query=text, collection=self.model.collection, limit=limit, sort=self._sort, cursor=START
+            )
+        return self._offset_page(limit)
+
+    def _offset_page(self, size: int) -> Search:
+        tree = self.tree
+        sort = self._sort or (() if _scored(tree) else (SortField("@path.key"),))
+        return Search(
+            query=render(tree),
+            collection=self.model.collection,
+            limit=size if self._length() is None else min(size, self._length() or 0),
+            offset=self._start,
+            sort=sort,
+        )
+
+    def _counting(self, *asked: Aggregate) -> Search:
+        return Search(
+            query=str(self), collection=self.model.collection, limit=0, values=False, aggregates=asked
+        )
+
+    def _counted(self, page: Any) -> int:
+        total: int = max(0, page.total - self._start)
+        length = self._length()
+        return total if length is None else min(total, length)
+
+    def _length(self) -> int | None:
+        return None if self._stop is None else self._stop - self._start
+
+    def _read(self, source: Source, operation: Any, left: int | None) -> Flow[tuple[list[D], Any]]:
+        page = yield operation
+        items = page.results if left is None else page.results[:left]
+        load, unit = self.model._load_flow, source._unit
+        documents = []
+        for item in items:
+            document = yield from load(unit, item)
+            documents.append(document)
+        return documents, page.next
+
+    def _page(self, source: Source, operation: Search) -> Flow[tuple[ResultPage[D], Any]]:
+        end = self._stop
+        documents, following = yield from self._read_counted(source, operation)
+        if following is not None and end is not None:
+            if following.offset >= end:
+                following = None
+            else:
+                following = evolve(following, limit=min(following.limit, end - following.offset))
+        return documents, following
+
+    def _read_counted(self, source: Source, operation: Search) -> Flow[tuple[ResultPage[D], Any]]:
+        page = yield from perform(operation)
+        documents = []
+        for item in page.results:
+            document = yield from self.model._load_flow(source._unit, item)
+            documents.append(document)
+        return ResultPage(documents, page.total), page.next
+
+    def _aggregate(self, asked: Aggregate, result: type[R]) -> R:
+        (answer,) = self._source()._run(perform(self._counting(asked))).aggregates
+        assert isinstance(answer, result)
+        return answer
+
+    async def _aaggregate(self, asked: Aggregate, result: type[R]) -> R:
+        (answer,) = (await self._source()._arun(perform(self._counting(asked)))).aggregates
+        assert isinstance(answer, result)
+        return answer
+
+    def _around(self, place: Any, center: tuple[float, float], unit: str) -> Query[D]:
+        if any(isinstance(node, Near) and node.field == place.path for node in _leaves(self.tree)):
+            return self
+        return self.filter(aggregates.anywhere(place, center, unit))
+
+    def _only(self, documents: list[D]) -> D:
+        if not documents:
+            raise NotFound(f"no {self.model.__name__} matches {self}")
+        if len(documents) > 1:
+            raise MultipleResults(f"more than one {self.model.__name__} matches {self}")
+        return documents[0]
+
+    def _refuse_slice(self, method: str) -> None:
+        if self._start or self._stop is not None:
+            raise InvalidFilter(f"{method} comes before the slice: q.{method}(...)[10:20]")
+
+
+def _scored(tree: Node) -> bool:
+    return any(isinstance(leaf, (Term, Phrase, Fuzzy, Wildcard, Regexp)) for leaf in _leaves(tree))
+
+
+def _leaves(tree: Node) -> Iterator[Node]:
+    if isinstance(tree, Boolean):
+        for clause in tree.clauses:
+            yield from _leaves(clause.node)
+    elif isinstance(tree, Boost):
+        yield from _leaves(tree.node)
+    else:
+        yield tree

@@ -1,0 +1,391 @@
+"""What the session does, each thing once: flows over a unit of work.
+
+Every write carries its condition: a document without a ref is only created (If-None-Match), one with a
+ref replaces that version only (If-Match). `force` is the one way around.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal, TypeVar
+
+from attrs import evolve, frozen
+from blinker import Signal
+
+from .. import signals
+from ..errors import Aborted, CommitError, Conflict, InvalidDocument, NotFound, OrcodmError, UsageError
+from ..flow import Call, Flow, perform, send
+from ..operations import Batch, Condition, IfAbsent, IfMatch, JsonPatch, Patch, Write
+from ..patch import apply
+from ..values import canonical
+from .conflicts import describe, merged, resolve
+from .state import Mapped
+from .tracking import changes, checked, dirty, shown, stand_on
+from .unit import Pending, Unit
+
+D = TypeVar("D", bound=Mapped)
+
+RAISE: Final[Any] = object()
+"""No default: what is not there raises `NotFound`."""
+
+OnConflict = Literal["merge", "mine", "theirs"] | Callable[[Conflict], Any] | None
+
+ATTEMPTS: Final = 20
+"""How often a save with `on_conflict` starts anew when others keep being faster."""
+
+
+@frozen
+class Outcome:
+    """What became of one document of a bulk save: `error` is None where it is stored."""
+
+    document: Any
+    error: Exception | None = None
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+def load(unit: Unit, item: Any, identity: tuple[Any, ...], make: Callable[[Any], Any]) -> Flow[Any]:
+    """The document of a stored item: the object that the session knows, or the one that `make` gives."""
+    known = unit.known(identity)
+    if known is not None:
+        return known
+    document = make(item.value)
+    document._stored(item)
+    stand_on(document, item.ref, canonical(item.value), item.reftime)
+    unit.remember(document)
+    if signals.post_load.receivers:
+        yield from _tell(signals.post_load, unit, document)
+    return document
+
+
+def get(
+    unit: Unit, operation: Any, identity: tuple[Any, ...], make: Callable[[Any], Any], default: Any = RAISE
+) -> Flow[Any]:
+    """The document that an operation reads."""
+    known = unit.known(identity)
+    if known is not None and id(known) not in unit.deleted:
+        return known
+    try:
+        if known is not None:
+            raise NotFound.item(operation.collection, operation.key)
+        item = yield operation
+    except NotFound:
+        if default is RAISE:
+            raise
+        return default
+    return (yield from load(unit, item, identity, make))
+
+
+def refresh(unit: Unit, document: Mapped) -> Flow[None]:
+    """Read the current version into a document, dropping what was changed."""
+    _check_identity(document)
+    item = yield from perform(document._read())
+    _take(document, item)
+    unit.remember(document)
+    yield from _tell(signals.post_load, unit, document)
+
+
+# -- writing one document --------------------------------------------------------------------------
+
+
+def save(unit: Unit, document: Mapped, force: bool = False, on_conflict: OnConflict = None) -> Flow[None]:
+    """Write a document if it changed."""
+    _check_identity(document)
+    whole = force or document._state.deleted
+    if not whole and not _to_write(document):
+        unit.remember(document)
+        return
+    yield from _tell(signals.pre_save, unit, document)
+    for _ in range(ATTEMPTS):
+        change = checked(document) if force or document._state.deleted else changes(document)
+        if change is None:  # a merge found that theirs has it all
+            break
+        value, text = change
+        try:
+            result = yield from perform(document._write(value, _condition(document, force)))
+        except Conflict as error:
+            yield from _conflict(unit, document, value, error)
+            if not (yield from _resolved(error, on_conflict)):
+                raise
+        else:
+            _written(unit, document, result, text)
+            break
+    else:
+        raise UsageError(f"gave up on {shown(document)} after {ATTEMPTS} conflicts in a row")
+    yield from _tell(signals.post_save, unit, document)
+
+
+def delete(unit: Unit, document: Mapped, force: bool = False, purge: bool = False) -> Flow[None]:
+    """Delete a document that is still the version that was read."""
+    _check_identity(document)
+    if document._state.ref is None and not force:
+        unit.delete(document)  # forgets one that was only added, refuses one that is unknown
+        return
+    if document._state.deleted and not purge and not force:
+        return
+    yield from _tell(signals.pre_delete, unit, document)
+    try:
+        yield from perform(document._erase(_erase_condition(document, force), purge))
+    except Conflict as error:
+        yield from _conflict(unit, document, None, error)
+        raise
+    _deleted(unit, document)
+    yield from _tell(signals.post_delete, unit, document)
+
+
+def patch(unit: Unit, document: Any, operations: Sequence[dict[str, Any]]) -> Flow[None]:
+    """Change parts of the stored document, and bring the document up to date with it.
+
+    What was changed in the document and not yet saved stays changed, beside the patch.
+    """
+    _check_identity(document)
+    if not operations:
+        return
+    state = document._state
+    changed = JsonPatch(operations)
+    read = document._read()
+    operation = Patch(collection=read.collection, key=read.key, changes=changed)
+    yield from _tell(signals.pre_save, unit, document)
+    unsaved = state.base is not None and dirty(document)
+    mine = checked(document)[0] if unsaved else None
+    if state.ref is None:
+        yield from perform(operation)
+        item = yield from perform(read)
+        _take(document, item)
+    else:
+        value = apply(state.base_value, changed)
+        type(document).from_value(value).to_value()  # what would not fit the model is not sent
+        try:
+            result = yield from perform(evolve(operation, condition=IfMatch(state.ref)))
+        except Conflict as error:
+            yield from _conflict(unit, document, value, error)
+            raise
+        document._fill(merged(document, state.base_value, mine, value) if unsaved else value)
+        stand_on(document, result.ref, canonical(value))
+    unit.remember(document)
+    yield from _tell(signals.post_save, unit, document)
+
+
+# -- writing many ----------------------------------------------------------------------------------
+
+
+@frozen(eq=False)
+class Planned:
+    """One operation of a commit: for which document, and what follows from its success."""
+
+    operation: Write
+    subject: Any
+    done: Callable[[Any], None]
+    signal: Signal | None = None
+
+
+def planned(unit: Unit) -> list[Planned]:
+    """The operations of a commit, in an order in which each can succeed."""
+    added = {document._identity for document in unit.added.values()}
+    deletions = [_planned_deletion(unit, document) for document in unit.deleted.values()]
+    saves = []
+    for document in (*unit.added.values(), *unit.stored()):
+        _check_identity(document)
+        change = changes(document)
+        if change is not None:
+            saves.append(_planned_save(unit, document, *change))
+    relations = [_planned_relation(unit, pending) for pending in unit.relations]
+    # A key that is deleted and created anew in one commit is deleted first; others last, since a relation
+    # that is removed in the same commit needs its ends.
+    first = [one for one in deletions if one.subject._identity in added]
+    last = [one for one in deletions if one.subject._identity not in added]
+    return [*first, *saves, *relations, *last]
+
+
+def commit(unit: Unit) -> Flow[None]:
+    """Write everything that is pending, as one batch."""
+    if signals.pre_save.receivers or signals.pre_delete.receivers:
+        yield from _announce(unit)
+    plan = planned(unit)
+    if not plan:
+        return
+    result = yield from perform(Batch(tuple(one.operation for one in plan)))
+    nothing_written = any(isinstance(outcome, Aborted) for outcome in result.outcomes)
+    written: list[Planned] = []
+    failed: list[tuple[Planned, OrcodmError]] = []
+    untried: list[Any] = []
+    for one, outcome in zip(plan, result.outcomes, strict=True):
+        if isinstance(outcome, OrcodmError) and not isinstance(outcome, Aborted):
+            failed.append((one, outcome))
+        elif nothing_written:
+            untried.append(one.subject)
+        else:
+            one.done(outcome)
+            written.append(one)
+    for one in written:
+        if one.signal is not None:
+            yield from _tell(one.signal, unit, one.subject)
+    for one, error in failed:
+        if isinstance(error, Conflict) and one.signal is not None:
+            yield from _conflict(unit, one.subject, getattr(one.operation, "value", None), error)
+    if failed:
+        raise _failure(failed, [one.subject for one in written], untried)
+
+
+def bulk(unit: Unit, documents: Sequence[Any]) -> Flow[list[Outcome]]:
+    """Save some documents, each with an outcome of its own."""
+    outcomes: dict[int, Outcome] = {}
+    waiting: list[tuple[int, Any, Write, bytes]] = []
+    for index, document in enumerate(documents):
+        try:
+            _check_identity(document)
+            if signals.pre_save.receivers and _to_write(document):
+                yield from _tell(signals.pre_save, unit, document)
+            change = changes(document)
+            if change is None:
+                outcomes[index] = Outcome(document)
+            else:
+                operation = document._write(change[0], _condition(document, False))
+                waiting.append((index, document, operation, change[1]))
+        except Exception as error:
+            outcomes[index] = Outcome(document, error)
+    while waiting:
+        result = yield from perform(Batch(tuple(operation for _, _, operation, _ in waiting)))
+        nothing_written = any(isinstance(outcome, Aborted) for outcome in result.outcomes)
+        again = []
+        for one, outcome in zip(waiting, result.outcomes, strict=True):
+            index, document, operation, text = one
+            if isinstance(outcome, OrcodmError) and not isinstance(outcome, Aborted):
+                if isinstance(outcome, Conflict):
+                    yield from _conflict(unit, document, operation.value, outcome)  # type: ignore[union-attr]
+                outcomes[index] = Outcome(document, outcome)
+            elif nothing_written:
+                again.append(one)
+            else:
+                document._stored(outcome)
+                stand_on(document, outcome.ref, text)
+                if signals.post_save.receivers:
+                    yield from _tell(signals.post_save, unit, document)
+                outcomes[index] = Outcome(document)
+        waiting = again  # each round sends at least one document less
+    return [outcomes[index] for index in range(len(documents))]
+
+
+# -- steps -----------------------------------------------------------------------------------------
+
+
+def _tell(signal: Signal, unit: Unit, document: Any, **payload: Any) -> Flow[None]:
+    return send(signal, type(document), document=document, session=unit.owner, **payload)
+
+
+def _to_write(document: Mapped) -> bool:
+    """Whether a save would write. Raises `InvalidDocument`, unless a receiver may still mend that."""
+    try:
+        return changes(document) is not None
+    except InvalidDocument:
+        if signals.pre_save.receivers:
+            return True
+        raise
+
+
+def _check_identity(document: Mapped) -> None:
+    stored = document._state.identity
+    if stored is not None and document._identity != stored:
+        raise UsageError(
+            f"{shown(document)} now has the identity {document._identity!r}: what is stored keeps its key; "
+            "make a new document with the other one"
+        )
+
+
+def _condition(document: Mapped, force: bool) -> Condition:
+    if force:
+        return None
+    ref = document._state.ref
+    return IfAbsent() if ref is None else IfMatch(ref)
+
+
+def _erase_condition(document: Mapped, force: bool) -> Condition:
+    # A purge after a deletion erases the history that is left, unless the key was written again.
+    return IfAbsent() if document._state.deleted and not force else _condition(document, force)
+
+
+def _take(document: Mapped, item: Any) -> None:
+    document._fill(document._upgraded(item.value))
+    document._stored(item)
+    stand_on(document, item.ref, canonical(item.value), item.reftime)
+
+
+def _written(unit: Unit, document: Mapped, result: Any, text: bytes) -> None:
+    document._stored(result)
+    stand_on(document, result.ref, text)
+    unit.added.pop(id(document), None)
+    unit.remember(document)
+
+
+def _deleted(unit: Unit, document: Mapped) -> None:
+    unit.forget(document)
+    document._state = evolve(document._state, deleted=True)
+
+
+def _conflict(unit: Unit, document: Mapped, mine: Any, error: Conflict) -> Flow[None]:
+    """Read what is stored now, give the conflict its three values, and tell the receivers."""
+    try:
+        current = yield document._read()
+    except NotFound:
+        current = None
+    describe(error, document, mine, current)
+    yield from _tell(signals.conflict, unit, document, conflict=error)
+
+
+def _resolved(error: Conflict, on_conflict: OnConflict) -> Flow[bool]:
+    """Whether the conflict was resolved; the document then stands on the stored version."""
+    resolution: Any = on_conflict
+    if callable(on_conflict):
+        resolution = yield Call(on_conflict, (error,))
+    return resolve(error, resolution)
+
+
+# -- the plan of a commit --------------------------------------------------------------------------
+
+
+def _announce(unit: Unit) -> Flow[None]:
+    """Tell the receivers of what is about to be written; they may add and change documents."""
+    told: set[int] = set()
+    while True:
+        saves = [*unit.added.values(), *unit.dirty()]
+        ahead = [(signals.pre_save, document) for document in saves]
+        ahead += [(signals.pre_delete, document) for document in unit.deleted.values()]
+        ahead = [one for one in ahead if id(one[1]) not in told]
+        if not ahead:
+            return
+        for signal, document in ahead:
+            told.add(id(document))
+            yield from _tell(signal, unit, document)
+
+
+def _planned_save(unit: Unit, document: Mapped, value: Any, text: bytes) -> Planned:
+    operation = document._write(value, _condition(document, False))
+    return Planned(
+        operation, document, lambda result: _written(unit, document, result, text), signals.post_save
+    )
+
+
+def _planned_deletion(unit: Unit, document: Mapped) -> Planned:
+    operation = document._erase(_erase_condition(document, False), False)
+    return Planned(operation, document, lambda _: _deleted(unit, document), signals.post_delete)
+
+
+def _planned_relation(unit: Unit, pending: Pending) -> Planned:
+    return Planned(pending.operation, pending.subject, lambda _: unit.relations.remove(pending))
+
+
+def _failure(
+    failed: Sequence[tuple[Planned, OrcodmError]], written: Sequence[Any], untried: Sequence[Any]
+) -> OrcodmError:
+    errors = [error for _, error in failed]
+    subjects = [one.subject for one, _ in failed]
+    conflicts = [error for error in errors if isinstance(error, Conflict)]
+    if conflicts:
+        first = conflicts[0]
+        first._conflicts = tuple(conflicts)
+        first.written, first.failed, first.untried = tuple(written), tuple(subjects), tuple(untried)
+        return first
+    if len(errors) == 1 and not written:
+        return errors[0]
+    return CommitError(errors, written=written, failed=subjects, untried=untried)

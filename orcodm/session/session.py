@@ -1,0 +1,324 @@
+"""The session: a unit of work over an engine, as pairs of one-line methods around the flows."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import threading
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextvars import Token
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from ..engine import Engine
+from ..errors import ConcurrentUse, Conflict, NoEngine, SessionClosed, UsageError
+from ..flow import Flow, arun, run
+from . import context, flows
+from .flows import RAISE, OnConflict, Outcome
+from .unit import Unit
+
+if TYPE_CHECKING:
+    from ..model.document import Document
+    from ..model.events import Event
+    from ..query.query import Query
+
+R = TypeVar("R")
+D = TypeVar("D", bound="Document")
+
+RETRY_DELAY = 0.002
+"""Seconds that the first retry waits at most; each further one twice as long, up to `RETRY_DELAY_MAX`."""
+
+RETRY_DELAY_MAX = 0.25
+
+
+class Session:
+    """A unit of work: one object for each stored document, and one commit for all changes.
+
+    Changes of attributes, `add` and `delete`, and events and relations added while it is open are
+    written by `commit`, all in one batch; leaving the `with` block commits, an exception rolls back.
+    What a document's own `save`, `delete` and `patch` write is written at once. A session serves one
+    thread or task at a time, and says so (`ConcurrentUse`); the engine may be shared. Without an engine
+    it takes the default one (`NoEngine`).
+    """
+
+    def __init__(self, engine: Engine | None = None, *, _tracking: bool = True) -> None:
+        if engine is None:
+            engine = context.default_engine()
+            if engine is None:
+                raise NoEngine("a session needs an engine: Session(connect(url)), or orcodm.bind one before")
+        if not isinstance(engine, Engine):
+            raise UsageError(f"a session takes an engine, such as connect(url) gives, not {engine!r}")
+        self.engine = engine
+        self.closed = False
+        self._unit = Unit(self, tracking=_tracking)
+        self._lock = threading.Lock()
+        self._user: tuple[int, Any] | None = None
+        self._tokens: list[Token[Session | None]] = []
+
+    # -- as a block
+
+    def __enter__(self) -> Self:
+        self._check_open()
+        self._tokens.append(context.opened.set(self))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None and not self.closed:
+                self.commit()
+        finally:
+            self._leave()
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None and not self.closed:
+                await self.acommit()
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        token = self._tokens.pop()
+        try:
+            context.opened.reset(token)
+        except ValueError:  # left in another context than entered, as a generator fixture may
+            context.opened.set(None)
+        if not self._tokens:
+            self.close()
+
+    def close(self) -> None:
+        """Let go of all documents, which stay readable. What was not committed is not written."""
+        self.closed = True
+        self._unit.close()
+
+    # -- reading
+
+    def get(self, model: type[D], key: str, default: Any = RAISE) -> D:
+        """The document at a key. Raises `NotFound`, unless there is a default."""
+        document: D = self._run(model._get_flow(self._unit, key, default))
+        return document
+
+    async def aget(self, model: type[D], key: str, default: Any = RAISE) -> D:
+        document: D = await self._arun(model._get_flow(self._unit, key, default))
+        return document
+
+    def query(self, model: type[D]) -> Query[D]:
+        """A query that runs in this session, wherever it is used."""
+        return model.query._in(self)
+
+    # -- the unit of work
+
+    def add(self, *documents: Document | Event) -> None:
+        """Plan to write documents at the next commit.
+
+        Raises `UsageError` where another object of this session has the same key.
+        """
+        self._check_open()
+        for document in documents:
+            self._unit.add(document._mapped())
+
+    def delete(self, document: Document | Event) -> None:
+        """Plan to delete a document at the next commit, if it is still the version that was read."""
+        self._check_open()
+        self._unit.delete(document._mapped())
+
+    def expunge(self, document: Document | Event) -> None:
+        """Take a document out of the session, with whatever was changed in it."""
+        self._unit.forget(document._mapped())
+
+    @property
+    def new(self) -> tuple[Any, ...]:
+        """The documents that the next commit will create."""
+        return tuple(self._unit.added.values())
+
+    @property
+    def dirty(self) -> tuple[Any, ...]:
+        """The stored documents with changes, found by comparison with what was read."""
+        return self._unit.dirty()
+
+    @property
+    def deleted(self) -> tuple[Any, ...]:
+        """The documents that the next commit will delete."""
+        return tuple(self._unit.deleted.values())
+
+    def __contains__(self, document: object) -> bool:
+        return id(document) in self._unit.added or any(
+            document is one for one in self._unit.identity.values()
+        )
+
+    def __iter__(self) -> Iterator[Any]:
+        seen = dict.fromkeys(map(id, self._unit.added.values()))
+        yield from self._unit.added.values()
+        yield from (one for one in self._unit.identity.values() if id(one) not in seen)
+
+    def commit(self) -> None:
+        """Write everything that is pending, in one batch.
+
+        Raises `InvalidDocument` before anything is sent, and `Conflict` with every conflict in
+        `conflicts`. On an engine with `capabilities.atomic_batch` a commit that raises has written nothing;
+        elsewhere the error says what was written (`written`, `failed`, `untried`), and what was not is
+        still pending.
+        """
+        self._run(flows.commit(self._unit))
+
+    async def acommit(self) -> None:
+        await self._arun(flows.commit(self._unit))
+
+    def rollback(self) -> None:
+        """Forget what is pending; changed documents get back the values that were read."""
+        self._check_open()
+        self._unit.rollback()
+
+    # -- one document at once
+
+    def save(
+        self, document: Document | Event, *, force: bool = False, on_conflict: OnConflict = None
+    ) -> None:
+        """Write one document now, as its own `save` does."""
+        self._run(flows.save(self._unit, document._mapped(), force, on_conflict))
+
+    async def asave(
+        self, document: Document | Event, *, force: bool = False, on_conflict: OnConflict = None
+    ) -> None:
+        await self._arun(flows.save(self._unit, document._mapped(), force, on_conflict))
+
+    def refresh(self, document: Document | Event) -> None:
+        """Read the current version into a document, dropping what was changed. Raises `NotFound`."""
+        self._run(flows.refresh(self._unit, document._mapped()))
+
+    async def arefresh(self, document: Document | Event) -> None:
+        await self._arun(flows.refresh(self._unit, document._mapped()))
+
+    # -- many documents at once
+
+    def bulk(self, documents: Iterable[Any], chunk: int = 500) -> Iterator[Outcome]:
+        """Save documents as they come, `chunk` of them in one batch; one `Outcome` for each, in order.
+
+        A document that cannot be written does not stop the others. Nothing is sent before the outcomes
+        are asked for, and nothing is kept in the session, so a million of them need no more memory than
+        a chunk.
+        """
+        source = iter(documents)
+        while batch := list(itertools.islice(source, _positive(chunk))):
+            yield from self._run(flows.bulk(self._unit, batch))
+
+    async def abulk(
+        self, documents: Iterable[Any] | AsyncIterable[Any], chunk: int = 500
+    ) -> AsyncIterator[Outcome]:
+        batch: list[Any] = []
+        if isinstance(documents, AsyncIterable):
+            async for document in documents:
+                batch.append(document)
+                if len(batch) >= _positive(chunk):
+                    for outcome in await self._arun(flows.bulk(self._unit, batch)):
+                        yield outcome
+                    batch = []
+        else:
+            source = iter(documents)
+            while batch := list(itertools.islice(source, _positive(chunk))):
+                for outcome in await self._arun(flows.bulk(self._unit, batch)):
+                    yield outcome
+        if batch:
+            for outcome in await self._arun(flows.bulk(self._unit, batch)):
+                yield outcome
+
+    # -- running flows
+
+    def _run(self, flow: Flow[R]) -> R:
+        if not self._unit.tracking:
+            return run(flow, self.engine)
+        entered = self._enter(None)
+        try:
+            return run(flow, self.engine)
+        finally:
+            if entered:
+                self._exit()
+
+    async def _arun(self, flow: Flow[R]) -> R:
+        if not self._unit.tracking:
+            return await arun(flow, self.engine)
+        entered = self._enter(asyncio.current_task())
+        try:
+            return await arun(flow, self.engine)
+        finally:
+            if entered:
+                self._exit()
+
+    def _enter(self, task: Any) -> bool:
+        """Claim the session; False where the same thread and task has it already, as a signal's receiver."""
+        self._check_open()
+        user = (threading.get_ident(), task)
+        if self._lock.acquire(blocking=False):
+            self._user = user
+            return True
+        if self._user is not None and self._user[0] == user[0] and (task is None or self._user[1] is task):
+            return False
+        raise ConcurrentUse(
+            "this session is at work in another thread or task: give each its own Session; "
+            "the engine may be shared"
+        )
+
+    def _exit(self) -> None:
+        self._user = None
+        self._lock.release()
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise SessionClosed("this session is closed: open another one with Session(engine)")
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else f"{len(self._unit.identity)} documents"
+        return f"<Session {state}>"
+
+
+def bind(engine: Engine | None) -> None:
+    """Make an engine the default, for calls outside of any session; None unbinds it."""
+    context.set_default(None if engine is None else Session(engine, _tracking=False))
+
+
+def retry(engine: Engine, function: Callable[[Session], R], attempts: int = 5) -> R:
+    """What `function` returns, called with a fresh session that is then committed.
+
+    After a `Conflict` it is called again, on another session that reads anew, up to `attempts` times in all;
+    then the conflict is raised. It must not have other effects than through its session.
+    """
+    for attempt in itertools.count(1):
+        try:
+            with Session(engine) as session:
+                return function(session)
+        except Conflict:
+            if attempt >= _positive(attempts):
+                raise
+            time.sleep(_delay(attempt))
+    raise AssertionError
+
+
+async def aretry(engine: Engine, function: Callable[[Session], Awaitable[R]], attempts: int = 5) -> R:
+    for attempt in itertools.count(1):
+        try:
+            async with Session(engine) as session:
+                return await function(session)
+        except Conflict:
+            if attempt >= _positive(attempts):
+                raise
+            await asyncio.sleep(_delay(attempt))
+    raise AssertionError
+
+
+def _delay(attempt: int) -> float:
+    # Full jitter: writers that met once should not meet again in step.
+    return random.uniform(0, min(RETRY_DELAY_MAX, RETRY_DELAY * 2.0**attempt))
+
+
+def _positive(number: int) -> int:
+    if type(number) is not int or number < 1:
+        raise UsageError(f"expected a whole number from 1, not {number!r}")
+    return number

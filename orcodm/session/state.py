@@ -1,0 +1,71 @@
+"""What the session remembers of a document, and what it needs to see of one."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, Protocol, Self
+
+from attrs import frozen
+
+from ..operations import Condition, Delete, DeleteEvent, Get, GetEvent, Post, PostEvent, Put, PutEvent
+from ..values import decode
+
+Identity = tuple[Hashable, ...]
+"""What a stored thing is found by: collection and key; of an event also type, timestamp and ordinal."""
+
+
+@frozen
+class State:
+    """The version a document stands on.
+
+    `identity` is where it was stored and `ref` that version's ref (both None for a document that was
+    never stored); `base` is the canonical JSON of the value last read or written; `reftime` its time in
+    milliseconds since the epoch, where the engine said it; `deleted`, that the document was deleted.
+    """
+
+    identity: Identity | None = None
+    ref: str | None = None
+    base: bytes | None = None
+    reftime: int | None = None
+    deleted: bool = False
+
+    @property
+    def base_value(self) -> Any:
+        """The value last read or written, a fresh copy; None where there is none."""
+        return None if self.base is None else decode(self.base)
+
+
+NEW = State()
+"""The state of a document that no engine knows."""
+
+
+class Mapped(Protocol):
+    """All that the session sees of a document or an event."""
+
+    _state: State
+    _session: Any
+
+    @property
+    def _identity(self) -> Identity | None:
+        """Where it is or will be stored; None while the engine has yet to give the key."""
+
+    def to_value(self) -> dict[str, Any]: ...
+
+    def _fill(self, value: Any) -> None:
+        """Take over a stored value, whole."""
+
+    @classmethod
+    def from_value(cls, value: Any) -> Self: ...
+
+    @classmethod
+    def _upgraded(cls, value: Any) -> Any:
+        """A stored value in the shape of today's model."""
+
+    def _read(self) -> Get | GetEvent: ...
+
+    def _write(self, value: Any, condition: Condition) -> Put | Post | PutEvent | PostEvent: ...
+
+    def _erase(self, condition: Condition, purge: bool) -> Delete | DeleteEvent: ...
+
+    def _stored(self, result: Any) -> None:
+        """Note the key that a write or a read answered with."""

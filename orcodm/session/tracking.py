@@ -1,0 +1,69 @@
+"""What has to be written: by comparison with the value last read, at any depth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import InvalidDocument, InvalidValue, Problem
+from ..values import canonical, decode
+from .merge import keep_spelling, same
+from .state import Mapped, State
+
+
+def changes(document: Mapped) -> tuple[Any, bytes] | None:
+    """The value to write and its canonical JSON, or None where nothing has changed since the last read.
+
+    What was not changed keeps the spelling it has in the store. Raises `InvalidDocument`.
+    """
+    current, text = checked(document)
+    base = document._state.base
+    if base is None:
+        return current, text
+    if text == base:
+        return None
+    model = type(document)
+    stored = decode(base)
+    normal = model.from_value(decode(base)).to_value()
+    if same(current, normal):
+        return None
+    if not same(stored, model._upgraded(decode(base))):
+        # A value in an older shape is written whole in today's: half of each would be neither.
+        return current, text
+    value = keep_spelling(current, normal, stored)
+    return value, canonical(value)
+
+
+def checked(document: Mapped) -> tuple[dict[str, Any], bytes]:
+    """A document's value and its canonical JSON. Raises `InvalidDocument` with every problem."""
+    value = document.to_value()
+    try:
+        return value, canonical(value)
+    except InvalidValue as error:
+        problem = Problem(error.path, None, str(error))
+        raise InvalidDocument(type(document).__name__, shown_key(document), [problem]) from error
+
+
+def dirty(document: Mapped) -> bool:
+    """Whether a commit would write the document. One that does not fit its model is dirty as well."""
+    if document._state.deleted:
+        return False
+    try:
+        return changes(document) is not None
+    except InvalidDocument:
+        return True
+
+
+def stand_on(document: Mapped, ref: str, text: bytes, reftime: int | None = None) -> None:
+    """Note that the document is the version `ref`, whose canonical JSON is `text`."""
+    document._state = State(document._identity, ref, text, reftime)
+
+
+def shown_key(document: Mapped) -> str | None:
+    """The key of a document for messages."""
+    identity = document._state.identity or document._identity
+    return None if identity is None else "/".join(map(str, identity[1:]))
+
+
+def shown(document: Mapped) -> str:
+    """A document for messages: its class and key."""
+    return f"{type(document).__name__} {shown_key(document)!r}"

@@ -1,0 +1,136 @@
+"""The unit of work: which documents there are, and what is pending. No I/O."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from attrs import define, field
+
+from ..errors import UsageError
+from ..operations import DeleteRelation, PutRelation
+from .state import Identity, Mapped
+from .tracking import dirty, shown
+
+
+@define(eq=False)
+class Pending:
+    """The write of a relation that waits for the commit; `subject` is its source."""
+
+    operation: PutRelation | DeleteRelation
+    subject: Any
+    target: Any
+
+
+@define(eq=False)
+class Unit:
+    """The identity map and the pending work of one session, its `owner`.
+
+    Where `tracking` is off nothing is remembered: each call is a unit of its own. Events are mapped
+    things like documents.
+    """
+
+    owner: Any
+    tracking: bool = True
+    identity: dict[Identity, Any] = field(factory=dict)
+    added: dict[int, Any] = field(factory=dict)
+    deleted: dict[int, Any] = field(factory=dict)
+    relations: list[Pending] = field(factory=list)
+
+    def known(self, identity: Identity) -> Any | None:
+        """The object that stands for a stored thing in this session."""
+        return self.identity.get(identity) if self.tracking else None
+
+    def remember(self, document: Mapped) -> None:
+        """Make a stored document the one object for its key."""
+        if self.tracking and document._state.identity is not None:
+            self.identity[document._state.identity] = document
+            document._session = self.owner
+
+    def add(self, document: Mapped) -> None:
+        """Plan to write a document. Raises `UsageError` where another object has its key."""
+        if document._state.deleted:
+            raise UsageError(f"{shown(document)} was deleted: make a new document to store it again")
+        session = document._session
+        if session is not None and session is not self.owner and not session.closed:
+            raise UsageError(f"{shown(document)} belongs to another open session: expunge it there first")
+        self.deleted.pop(id(document), None)
+        identity = document._identity
+        if identity is not None:
+            other = self.identity.get(identity)
+            if other is not None and other is not document and id(other) not in self.deleted:
+                raise UsageError(
+                    f"the session already has another object for {shown(document)}: change that one, "
+                    "or expunge it first"
+                )
+            self.identity[identity] = document
+        if document._state.ref is None:
+            self.added[id(document)] = document
+        document._session = self.owner
+
+    def delete(self, document: Mapped) -> None:
+        """Plan to delete a document; one that was only added is forgotten."""
+        if id(document) in self.added:
+            self.forget(document)
+        elif document._state.deleted:
+            pass
+        elif document._state.ref is None:
+            raise UsageError(
+                f"{shown(document)} was neither read nor saved, so there is no version to delete: "
+                "get it first, or use its delete(force=True)"
+            )
+        else:
+            self.remember(document)
+            self.deleted[id(document)] = document
+
+    def forget(self, document: Mapped) -> None:
+        """Take a document out of the session; it stays readable."""
+        self.added.pop(id(document), None)
+        self.deleted.pop(id(document), None)
+        for identity in (document._state.identity, document._identity):
+            if identity is not None and self.identity.get(identity) is document:
+                del self.identity[identity]
+        document._session = None
+
+    def release(self, documents: list[Any]) -> None:
+        """Let go of the documents that are unchanged and that nobody else holds; empties the list.
+
+        So that a loop over a large result needs no more memory than a page. A document that somebody
+        holds could still be changed, and one that was changed has to be written.
+        """
+        while documents:
+            document = documents.pop()
+            # The identity map, the variable here and getrefcount's argument are the three.
+            if (
+                sys.getrefcount(document) <= 3
+                and id(document) not in self.added
+                and id(document) not in self.deleted
+                and not dirty(document)
+            ):
+                self.forget(document)
+
+    def stored(self) -> Iterator[Any]:
+        """The documents that stand on a stored version and are not to be deleted."""
+        for document in list(self.identity.values()):
+            if id(document) not in self.added and id(document) not in self.deleted:
+                yield document
+
+    def dirty(self) -> tuple[Any, ...]:
+        return tuple(document for document in self.stored() if dirty(document))
+
+    def rollback(self) -> None:
+        """Forget what is pending; loaded documents get back the values they were read with."""
+        for document in list(self.added.values()):
+            self.forget(document)
+        self.deleted.clear()
+        self.relations.clear()
+        for document in self.dirty():
+            document._fill(document._upgraded(document._state.base_value))
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.identity.clear()
+        self.added.clear()
+        self.deleted.clear()
+        self.relations.clear()
