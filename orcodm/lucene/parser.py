@@ -348,7 +348,7 @@ class _Parser:
         start = token.start(token.lastgroup or 0)
         self.count(start)
         self.position = token.end()
-        if token.lastgroup == "quoted":
+        if token.lastgroup == "quoted" and token["quoted"] != '""':
             return Exists(self.unescape(token["quoted"][1:-1], start))
         if token.lastgroup != "word" or _is_wild(token["word"]) or token["word"] in _OPERATORS:
             raise self.error("the name of a field", start)
