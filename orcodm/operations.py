@@ -186,7 +186,8 @@ class Item:
 
     `reftime` is None where the service does not say (a plain GET over HTTP). In the results of a
     search `score` is the relevance, and `distance` the distance from the centre of its NEAR clause in
-    that clause's unit.
+    that clause's unit. `text` is the JSON text of the value as it is stored, where the engine has it at hand;
+    it has no part in equality.
     """
 
     collection: str
@@ -196,11 +197,12 @@ class Item:
     reftime: int | None = None
     score: float | None = None
     distance: float | None = None
+    text: bytes | None = attrs.field(default=None, eq=False, repr=False)
 
 
 @frozen(kw_only=True)
 class EventItem:
-    """A stored event: `timestamp` and `reftime` in milliseconds since the epoch."""
+    """A stored event: `timestamp` and `reftime` in milliseconds since the epoch; `text` as in `Item`."""
 
     collection: str
     key: str
@@ -212,6 +214,7 @@ class EventItem:
     reftime: int | None = None
     score: float | None = None
     distance: float | None = None
+    text: bytes | None = attrs.field(default=None, eq=False, repr=False)
 
 
 @frozen(kw_only=True)

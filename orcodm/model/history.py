@@ -15,7 +15,7 @@ from ..session.merge import Change, difference
 from ..session.state import NEW
 from ..session.tracking import stand_on
 from ..session.unit import Unit
-from ..values import canonical
+from ..values import encode
 from .times import Timestamp, milliseconds
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Version(Generic[D]):
             )
         document = self._model.from_value(self.value)
         document.key = self.key
-        stand_on(document._mapped(), self.ref, canonical(self.value), self._reftime)
+        stand_on(document._mapped(), self.ref, encode(self.value), self._reftime)
         return document
 
     def __getattr__(self, name: str) -> Any:

@@ -281,6 +281,8 @@ def codec(type_: Any) -> tuple[Load, Dump]:
         return plain, plain
     if type_ is Any or type_ is object:
         return _anything, _anything
+    if get_origin(type_) is list and get_args(type_)[0] in (str, int, bool):
+        return _plain_list(get_args(type_)[0])
     if get_origin(type_) in (Union, types.UnionType):
         members = get_args(type_)
         rest = [member for member in members if member is not type(None)]
@@ -316,6 +318,21 @@ def codec(type_: Any) -> tuple[Load, Dump]:
         return made
 
     return load, dump
+
+
+def _plain_list(element: type) -> tuple[Load, Dump]:
+    """Lists of texts, integers or booleans, which are copied and checked without a call for each element."""
+    structure, only = converter.get_structure_hook(list[element]), {element}  # type: ignore[valid-type]
+
+    def copy(values: Any) -> list[Any]:
+        if type(values) is list and set(map(type, values)) <= only:
+            return values.copy()
+        if not isinstance(values, list):
+            raise Misfit(values, f"expected an array, not {_json_name(values)}")
+        made: list[Any] = structure(values, list[element])  # type: ignore[valid-type]  # tells which do not fit
+        return made
+
+    return copy, copy
 
 
 def encode(type_: Any, value: Any, where: str) -> Any:

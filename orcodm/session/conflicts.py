@@ -7,7 +7,7 @@ from typing import Any
 from attrs import evolve
 
 from ..errors import Conflict, UsageError
-from ..values import canonical
+from ..values import encode
 from .merge import Overlap, merge
 from .state import NEW, Mapped
 from .tracking import shown, stand_on
@@ -79,4 +79,4 @@ def _stand_on_theirs(error: Conflict) -> None:
     if error.theirs is None:
         error.document._state = NEW
     else:
-        stand_on(error.document, str(error.current), canonical(error.theirs))
+        stand_on(error.document, str(error.current), encode(error.theirs))

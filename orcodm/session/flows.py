@@ -17,7 +17,7 @@ from ..errors import Aborted, CommitError, Conflict, InvalidDocument, NotFound, 
 from ..flow import Call, Flow, perform, send
 from ..operations import Batch, Condition, IfAbsent, IfMatch, JsonPatch, Patch, Write
 from ..patch import apply
-from ..values import canonical
+from ..values import encode
 from .conflicts import describe, merged, resolve
 from .state import Mapped
 from .tracking import changes, checked, dirty, shown, stand_on
@@ -52,7 +52,7 @@ def load(unit: Unit, item: Any, identity: tuple[Any, ...], make: Callable[[Any],
         return known
     document = make(item.value)
     document._stored(item)
-    stand_on(document, item.ref, canonical(item.value), item.reftime)
+    stand_on(document, item.ref, _text(item), item.reftime)
     unit.remember(document)
     if signals.post_load.receivers:
         yield from _tell(signals.post_load, unit, document)
@@ -162,7 +162,7 @@ def patch(unit: Unit, document: Any, operations: Sequence[dict[str, Any]]) -> Fl
             yield from _conflict(unit, document, value, error)
             raise
         document._fill(merged(document, state.base_value, mine, value) if unsaved else value)
-        stand_on(document, result.ref, canonical(value))
+        stand_on(document, result.ref, encode(value))
     unit.remember(document)
     yield from _tell(signals.post_save, unit, document)
 
@@ -308,7 +308,12 @@ def _erase_condition(document: Mapped, force: bool) -> Condition:
 def _take(document: Mapped, item: Any) -> None:
     document._fill(document._upgraded(item.value))
     document._stored(item)
-    stand_on(document, item.ref, canonical(item.value), item.reftime)
+    stand_on(document, item.ref, _text(item), item.reftime)
+
+
+def _text(item: Any) -> bytes:
+    text: bytes = item.text if item.text is not None else encode(item.value)
+    return text
 
 
 def _written(unit: Unit, document: Mapped, result: Any, text: bytes) -> None:

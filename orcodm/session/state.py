@@ -19,7 +19,7 @@ class State:
     """The version a document stands on.
 
     `identity` is where it was stored and `ref` that version's ref (both None for a document that was
-    never stored); `base` is the canonical JSON of the value last read or written; `reftime` its time in
+    never stored); `base` is the JSON text of the value last read or written; `reftime` its time in
     milliseconds since the epoch, where the engine said it; `deleted`, that the document was deleted.
     """
 

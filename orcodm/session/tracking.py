@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import InvalidDocument, InvalidValue, Problem
-from ..values import canonical, decode
+from ..values import decode, encode
 from .merge import keep_spelling, same
 from .state import Mapped, State
 
 
 def changes(document: Mapped) -> tuple[Any, bytes] | None:
-    """The value to write and its canonical JSON, or None where nothing has changed since the last read.
+    """The value to write and its JSON text, or None where nothing has changed since the last read.
 
     What was not changed keeps the spelling it has in the store. Raises `InvalidDocument`.
     """
@@ -26,18 +26,20 @@ def changes(document: Mapped) -> tuple[Any, bytes] | None:
     normal = model.from_value(decode(base)).to_value()
     if same(current, normal):
         return None
+    if encode(normal) == base:
+        return current, text  # the common case: what is stored has the model's own spelling
     if not same(stored, model._upgraded(decode(base))):
         # A value in an older shape is written whole in today's: half of each would be neither.
         return current, text
     value = keep_spelling(current, normal, stored)
-    return value, canonical(value)
+    return value, encode(value)
 
 
 def checked(document: Mapped) -> tuple[dict[str, Any], bytes]:
-    """A document's value and its canonical JSON. Raises `InvalidDocument` with every problem."""
+    """A document's value and its JSON text. Raises `InvalidDocument` with every problem."""
     value = document.to_value()
     try:
-        return value, canonical(value)
+        return value, encode(value)
     except InvalidValue as error:
         problem = Problem(error.path, None, str(error))
         raise InvalidDocument(type(document).__name__, shown_key(document), [problem]) from error
@@ -54,7 +56,7 @@ def dirty(document: Mapped) -> bool:
 
 
 def stand_on(document: Mapped, ref: str, text: bytes, reftime: int | None = None) -> None:
-    """Note that the document is the version `ref`, whose canonical JSON is `text`."""
+    """Note that the document is the version `ref`, whose JSON text is `text`."""
     document._state = State(document._identity, ref, text, reftime)
 
 

@@ -88,7 +88,14 @@ def get(connection: sqlite3.Connection, operation: Get) -> Item:
         if version is None:
             raise NotFound.item(collection, key)
         ref, reftime, text = version
-    return Item(collection=collection, key=key, ref=ref, value=_filtered(text, operation), reftime=reftime)
+    return Item(
+        collection=collection,
+        key=key,
+        ref=ref,
+        value=_filtered(text, operation),
+        reftime=reftime,
+        text=_whole(text, operation),
+    )
 
 
 def list_(connection: sqlite3.Connection, operation: List) -> Page[Item]:
@@ -117,6 +124,7 @@ def list_(connection: sqlite3.Connection, operation: List) -> Page[Item]:
             ref=ref,
             value=None if text is None else _filtered(text, operation),
             reftime=reftime,
+            text=_whole(text, operation),
         )
         for key, ref, reftime, text in rows[:limit]
     ]
@@ -156,6 +164,10 @@ def _filtered(text: bytes, operation: Get | List | ListRefs) -> Any:
     if operation.with_fields or operation.without_fields:
         return project(value, operation.with_fields, operation.without_fields)
     return value
+
+
+def _whole(text: bytes | None, operation: Get | List) -> bytes | None:
+    return None if operation.with_fields or operation.without_fields else text
 
 
 # -- writing ---------------------------------------------------------------------------------------
