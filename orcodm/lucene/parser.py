@@ -249,9 +249,9 @@ class _Parser:
         if kind == "regexp":
             return self.regexp(token, name)
         if kind == "dash":
-            # The white space stays: it is not part of the word.
-            self.position = token.start("dash") + 1
-            return self.boosted(Term(token["dash"][0], name))
+            self.position = token.start("dash") + 1  # the white space is not part of the word
+            self.clauses -= 1
+            return self.suffixed(token["dash"][0], token.start("dash"), field, given)
         raise self.error(_CLAUSE, token.start(kind or 0))
 
     def suffixed(self, word: str, start: int, field: str | None, given: bool) -> Node:
