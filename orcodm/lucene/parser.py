@@ -93,7 +93,7 @@ _COMPARISON = re.compile(
       "((?:[^"\\]++|\\.)*+)"
     | `((?:[^`\\]++|\\.)*+)`
     | ((?!\*+(?:[{_SPACE})^]|\Z))(?:[^{_SPACE}()"`^~\[\]{{}}<>\\]|\\.)(?:[^{_SPACE}()"`^~\[\]{{}}\\]|\\.)*+)
-    )""",
+    )?+""",
     re.VERBOSE | re.DOTALL,
 )
 _NEGATIVE = re.compile(rf"-\d(?:[^{_SPECIAL}]|\\.)*+", re.DOTALL)
@@ -151,13 +151,15 @@ class _Parser:
         while True:
             conjunct = False
             token = self.peek()
-            kind, word = token.lastgroup, token[token.lastgroup or 0]
+            kind = token.lastgroup or ""
+            word = token[kind]
             if kind == "word" and clauses and (word in _AND or word in _OR):
                 if conjunct := word in _AND:
                     _require_last(clauses)
                 self.position = token.end()
                 token = self.peek()
-                kind, word = token.lastgroup, token[token.lastgroup or 0]
+                kind = token.lastgroup or ""
+                word = token[kind]
             occur = Occur.MUST if conjunct else Occur.SHOULD
             if kind == "sign" or (kind == "word" and word == "NOT"):
                 occur = Occur.MUST if word == "+" else Occur.MUST_NOT
@@ -175,7 +177,7 @@ class _Parser:
     def clause(self, field: str | None, given: bool) -> Node:
         """One clause with its field and its boost."""
         token = self.peek()
-        kind = token.lastgroup
+        kind = token.lastgroup or ""
         if kind == "word" and (colon := _COLON.match(self.text, token.end())):
             name, start = token["word"], token.start("word")
             if _PLACE.match(self.text, start) and not self.is_range(colon.end()):
@@ -201,7 +203,7 @@ class _Parser:
             self.position = match.end()
             return self.suffixed(match[0], position, field, True)
         if self.text.startswith(("<", ">"), position):
-            return self.leaf(None, field, True)
+            return self.comparison(position, field)
         token = self.peek()
         if token.lastgroup == "open":
             return self.group(token, field, True)
@@ -220,22 +222,21 @@ class _Parser:
         self.nesting -= 1
         return self.boosted(node)
 
-    def leaf(self, token: re.Match[str] | None, field: str | None, given: bool) -> Node:
+    def leaf(self, token: re.Match[str], field: str | None, given: bool) -> Node:
         """A clause that is neither a field nor a group."""
-        if given and (match := _COMPARISON.match(self.text, self.skipped())):
-            return self.boosted(self.comparison(match, field))
-        if token is None:
-            raise self.error("a value after the comparison", self.position)
-        kind = token.lastgroup
+        kind = token.lastgroup or ""
         if kind == "word":
             word, start = token["word"], token.start("word")
             if word in _OPERATORS:
                 raise self.error(_CLAUSE, start)
             if given and word[0] in "<>":
-                raise self.error("a value after the comparison", start + 1)
+                return self.comparison(start, field)
             self.position = token.end()
             return self.suffixed(word, start, field, given)
-        self.count(token.start(kind or 0))
+        if kind == "dash":
+            self.position = token.start("dash") + 1  # the white space is not part of the word
+            return self.suffixed(token["dash"][0], token.start("dash"), field, given)
+        self.count(token.start(kind))
         name = field if given else self.default
         if kind == "quoted":
             self.position = token.end()
@@ -248,11 +249,7 @@ class _Parser:
             return self.boosted(Verbatim(_unquote(token["verbatim"][1:-1]), name))
         if kind == "regexp":
             return self.regexp(token, name)
-        if kind == "dash":
-            self.position = token.start("dash") + 1  # the white space is not part of the word
-            self.clauses -= 1
-            return self.suffixed(token["dash"][0], token.start("dash"), field, given)
-        raise self.error(_CLAUSE, token.start(kind or 0))
+        raise self.error(_CLAUSE, token.start(kind))
 
     def suffixed(self, word: str, start: int, field: str | None, given: bool) -> Node:
         """A word with what may stand behind it: `~` and `^`, in any order, each once."""
@@ -345,7 +342,7 @@ class _Parser:
     def existing(self) -> Node:
         """The field of `_exists_:field`."""
         token = self.peek()
-        start = token.start(token.lastgroup or 0)
+        start = token.start(token.lastgroup or "")
         self.count(start)
         self.position = token.end()
         if token.lastgroup == "quoted" and token["quoted"] != '""':
@@ -396,11 +393,17 @@ class _Parser:
         plain = match[group + 2]
         return None if plain == "*" else Bound(self.unescape(plain, match.start(group + 2)), inclusive)
 
-    def comparison(self, match: re.Match[str], field: str | None) -> Node:
-        self.count(match.start())
-        bound = self.bound_of(match, 2, match[1].endswith("="))
+    def comparison(self, start: int, field: str | None) -> Node:
+        """A range with one bound: `>=30`."""
+        self.count(start)
+        match = _COMPARISON.match(self.text, start)
+        assert match is not None
+        sign = match[1]
         self.position = match.end()
-        return Range(bound, None, field) if match[1][0] == ">" else Range(None, bound, field)
+        if match.lastindex == 1:
+            raise self.error("a value after the comparison", self.position)
+        bound = self.bound_of(match, 2, sign.endswith("="))
+        return self.boosted(Range(bound, None, field) if sign[0] == ">" else Range(None, bound, field))
 
     # -- places
 
