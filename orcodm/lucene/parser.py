@@ -70,7 +70,7 @@ _SPECIAL = rf"{_SPACE}!():^\[\]\"{{}}~*?\\/"
 
 _PRIMARY = re.compile(
     rf"""[{_SPACE}]*+(?:
-      (?P<word>(?:[^+\-`{_SPECIAL}]|\\.|[*?])(?:[^{_SPECIAL}]++|\\.|[*?])*+)
+      (?P<word>(?:[^+\-`{_SPECIAL}]|\\.|[*?])(?:[^{_SPECIAL}]++|\\.|[*?])*+)(?P<colon>[{_SPACE}]*+:[{_SPACE}]*+)?+
     | (?P<quoted>"(?:[^"\\]++|\\.)*+")
     | (?P<open>\()
     | (?P<close>\))
@@ -84,7 +84,6 @@ _PRIMARY = re.compile(
     # Only the white space inside of classes is meant, which VERBOSE leaves alone.
     re.VERBOSE | re.DOTALL,
 )
-_COLON = re.compile(rf"[{_SPACE}]*+:[{_SPACE}]*+")
 _SUFFIX = re.compile(rf"[{_SPACE}]*+(?=[~^])")
 _FUZZY = re.compile(rf"~(\d++(?:\.\d*+)?+|\.\d++)?+(?![^{_SPECIAL}]|\\)")
 _BOOST = re.compile(r"\^(\d++(?:\.\d++)?+)")
@@ -117,6 +116,9 @@ _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _AND, _OR, _NOT = frozenset({"AND", "&&"}), frozenset({"OR", "||"}), frozenset({"NOT", "!"})
 _OPERATORS = _AND | _OR | _NOT
 
+_PLACES = ("NEAR", "IN")
+_CLOSING = frozenset({"close", "end"})
+
 _CLAUSE = "a term, a phrase, a range or a group"
 
 
@@ -148,41 +150,35 @@ class _Parser:
     def query(self, field: str | None, given: bool) -> Node:
         """Clauses up to a closing parenthesis or the end, neither of which is read."""
         clauses: list[Clause] = []
-        while True:
+        token = self.peek()
+        while token.lastgroup not in _CLOSING or not clauses:
             conjunct = False
-            token = self.peek()
-            kind = token.lastgroup or ""
-            word = token[kind]
-            if kind == "word" and clauses and (word in _AND or word in _OR):
-                if conjunct := word in _AND:
+            if clauses and token.lastgroup == "word" and (token["word"] in _AND or token["word"] in _OR):
+                if conjunct := token["word"] in _AND:
                     _require_last(clauses)
-                self.position = token.end()
-                token = self.peek()
-                kind = token.lastgroup or ""
-                word = token[kind]
+                token = self.peek(token.end())
             occur = Occur.MUST if conjunct else Occur.SHOULD
-            if kind == "sign" or (kind == "word" and word == "NOT"):
-                occur = Occur.MUST if word == "+" else Occur.MUST_NOT
-                self.position = token.end()
-            clauses.append(Clause(occur, self.clause(field, given)))
-            following = _PRIMARY.match(self.text, self.position)
-            if following is not None and following.lastgroup in ("close", "end"):
-                self.position = following.start(following.lastgroup)
-                break
+            if token.lastgroup == "sign" or (token.lastgroup == "word" and token["word"] == "NOT"):
+                occur = Occur.MUST if token["sign"] == "+" else Occur.MUST_NOT
+                token = self.peek(token.end())
+            clauses.append(Clause(occur, self.clause(token, field, given)))
+            token = self.peek()
+        self.position = token.start(token.lastgroup or "")
         # With a sign the first clause counts as such even when it is alone.
         if len(clauses) == 1 and clauses[0].occur is Occur.SHOULD:
             return clauses[0].node
         return Boolean(tuple(clauses))
 
-    def clause(self, field: str | None, given: bool) -> Node:
+    def clause(self, token: re.Match[str], field: str | None, given: bool) -> Node:
         """One clause with its field and its boost."""
-        token = self.peek()
         kind = token.lastgroup or ""
-        if kind == "word" and (colon := _COLON.match(self.text, token.end())):
+        if given and (token["word"] or "").startswith(("<", ">")):
+            return self.comparison(token.start("word"), field)
+        if kind == "colon":
             name, start = token["word"], token.start("word")
-            if _PLACE.match(self.text, start) and not self.is_range(colon.end()):
+            if name in _PLACES and _PLACE.match(self.text, start) and not self.is_range(token.end()):
                 return self.boosted(self.place(start, field if given else self.default))
-            return self.fielded(name, start, colon.end())
+            return self.fielded(name, start, token.end())
         if kind == "open":
             return self.group(token, field, given)
         return self.leaf(token, field, given)
@@ -197,9 +193,9 @@ class _Parser:
         field = None if name == "*" else self.unescape(name, start)
         if name != "*" and _is_wild(name):
             raise self.error("the name of one field before the colon, without wildcards", start)
-        if match := _PLACE.match(self.text, position):
-            return self.boosted(self.place(match.start(), field))
-        if match := _NEGATIVE.match(self.text, position):
+        if self.text.startswith(_PLACES, position) and _PLACE.match(self.text, position):
+            return self.boosted(self.place(position, field))
+        if self.text.startswith("-", position) and (match := _NEGATIVE.match(self.text, position)):
             self.position = match.end()
             return self.suffixed(match[0], position, field, True)
         if self.text.startswith(("<", ">"), position):
@@ -207,6 +203,8 @@ class _Parser:
         token = self.peek()
         if token.lastgroup == "open":
             return self.group(token, field, True)
+        if token.lastgroup == "colon":
+            raise self.error("one colon only (another is written \\:)", token.start("colon"))
         return self.leaf(token, field, True)
 
     def group(self, token: re.Match[str], field: str | None, given: bool) -> Node:
@@ -229,8 +227,6 @@ class _Parser:
             word, start = token["word"], token.start("word")
             if word in _OPERATORS:
                 raise self.error(_CLAUSE, start)
-            if given and word[0] in "<>":
-                return self.comparison(start, field)
             self.position = token.end()
             return self.suffixed(word, start, field, given)
         if kind == "dash":
@@ -449,8 +445,10 @@ class _Parser:
 
     # -- reading
 
-    def peek(self) -> re.Match[str]:
-        """The next token, which stays unread. What is no token at all is an error."""
+    def peek(self, position: int | None = None) -> re.Match[str]:
+        """The next token here, or there, which stays unread. What is no token at all is an error."""
+        if position is not None:
+            self.position = position
         match = _PRIMARY.match(self.text, self.position)
         if match is None:
             position = self.skipped()

@@ -77,6 +77,7 @@ LEAVES: list[tuple[str, Node]] = [
     ("[\\* TO a\\ b]", Range(Bound("*"), Bound("a b"))),
     ("[2014-01-01T10:00:00+01:00 TO TO]", Range(Bound("2014-01-01T10:00:00+01:00"), Bound("TO"))),
     ("age:>=30", Range(Bound("30"), None, "age")),
+    ("at:>2014-01-01T10:00:00Z", Range(Bound("2014-01-01T10:00:00Z", False), None, "at")),
     ("age:> 30", Range(Bound("30", False), None, "age")),
     ("age:<=-3.5", Range(None, Bound("-3.5"), "age")),
     ('name:<"m n"', Range(None, Bound("m n", False, True), "name")),
@@ -144,6 +145,7 @@ BOOLEANS: list[tuple[str, str]] = [
     ("name:(a age:b c)", "name:a OR age:b OR name:c"),
     ("name:(a (b AND c))^2 d", "(name:a OR (name:b AND name:c))^2 OR d"),
     ('name:(+"a b" -`c` d* /e/ f~1)', '+name:"a b" -name:`c` name:d* name:/e/ name:f~1'),
+    ("at:(>2014-01-01T10:00:00Z)", "at:{2014-01-01T10:00:00Z TO *]"),
     ("age:(>=3 AND <5)", "age:[3 TO *] AND age:[* TO 5}"),
     ("@path.kind:(item event) AND (q)", "(@path.kind:item OR @path.kind:event) AND q"),
     ("at:(NEAR:{lat:1 lon:2 dist:3km} OR x)", "at:NEAR:{lat:1 lon:2 dist:3km} OR at:x"),
@@ -178,7 +180,7 @@ ERRORS = [
     ("+-a", 1, "a term"),
     ("a:", 2, "a term"),
     ("a: AND b", 3, "a term"),
-    ("a:b:c", 3, "the name of a field"),
+    ("a:b:c", 3, "one colon only"),
     ("a*:b", 0, "the name of one field"),
     ("a:+b", 2, "a term"),
     ("(a", 2, "a closing parenthesis (one was opened at 0)"),
@@ -220,7 +222,7 @@ ERRORS = [
     ("a:NEAR:{lat:91 lon:2 dist:5km}", 12, "a latitude from -90 to 90"),
     ("a:NEAR:{lat:x}", 8, "name:number for latitude"),
     ("a:IN:{north:1 south:2 east:1 west:0}", 6, "a north that is not below south"),
-    ("a:NEAR:(b)", 6, "the name of a field"),
+    ("a:NEAR:(b)", 6, "one colon only"),
 ]
 
 
