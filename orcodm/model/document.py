@@ -72,6 +72,7 @@ class Document(Tracked, Model):
     history: ClassVar[Any] = History()
     collection: ClassVar[str] = ""
 
+    _outside: ClassVar[frozenset[str]] = frozenset({"key"})  # where it lies, not what it says
     _root: ClassVar[Any] = None
     _tag: ClassVar[str | None] = None
     _discriminator: ClassVar[str] = "_type"
@@ -102,8 +103,8 @@ class Document(Tracked, Model):
 
     # -- what it is
 
-    def to_value(self) -> dict[str, Any]:
-        value = super().to_value()
+    def _dumped(self, validate: bool) -> dict[str, Any]:
+        value = super()._dumped(validate)
         return value if self._tag is None else {self._discriminator: self._tag, **value}
 
     @classmethod

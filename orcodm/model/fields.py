@@ -53,7 +53,7 @@ def field(
         if default is not attrs.NOTHING:
             raise InvalidModel("a field has a default or a factory, not both")
         default = attrs.Factory(factory)
-    elif isinstance(default, (list, dict, set)):
+    elif type(default).__hash__ is None:  # a list, a dict, a set, an Embedded
         raise InvalidModel(f"the default {default!r} would be shared by all documents: use factory=")
     validators = () if validator is None else (validator,) if callable(validator) else tuple(validator)
     return FieldSpec(default, name, validators, converter)

@@ -8,12 +8,16 @@ every type that is not plain, so that a document which cannot be read back is ne
 
 from __future__ import annotations
 
+import re
 import types
-from collections.abc import Callable
-from datetime import date, datetime
+from base64 import b85decode
+from collections.abc import Callable, Container, Iterator
+from datetime import date, datetime, time
+from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin, is_typeddict
+from uuid import UUID
 
 import attrs
 from cattrs import Converter, IterableValidationError, StructureHandlerNotFoundError
@@ -23,6 +27,7 @@ from cattrs.preconf.orjson import make_converter
 from ..errors import InvalidDocument, InvalidFilter, InvalidModel, InvalidValue, Problem
 from ..values import check
 from .fields import FieldSpec
+from .unions import NoMember, union
 
 if TYPE_CHECKING:
     from .model import Model
@@ -77,6 +82,7 @@ class Schema:
         )
         self._dumps = tuple((attribute.name, attribute.member, attribute.dump) for attribute in attributes)
         self._validated = tuple(attribute for attribute in attributes if attribute.validators)
+        self._nested = tuple(attribute for attribute in attributes if _mentions_model(attribute.type))
 
     def fill(self, instance: Model, value: Any) -> None:
         """Set an instance's fields from a JSON object; members the model does not know become its extra.
@@ -107,8 +113,11 @@ class Schema:
         instance.__dict__.update(fields)
         instance.__dict__["_extra"] = extra
 
-    def to_value(self, instance: Model) -> dict[str, Any]:
-        """The JSON object of an instance. Raises `Misfits` with every problem, validators' included."""
+    def to_value(self, instance: Model, validate: bool = False) -> dict[str, Any]:
+        """The JSON object of an instance. Raises `Misfits` with every problem.
+
+        Those of validators are looked for only if asked: what is stored may be older than they are.
+        """
         fields = instance.__dict__
         value: dict[str, Any] = {}
         problems: list[Problem] = []
@@ -119,13 +128,8 @@ class Schema:
                 problems.append(Problem(member, None, "the attribute was deleted"))
             except Exception as error:
                 problems.extend(_problems(error, member, fields[name]))
-        for attribute in self._validated:
-            for validator in attribute.validators:
-                try:
-                    validator(instance, attribute.attrs_attribute, fields.get(attribute.name))
-                except Exception as error:
-                    reason = str(error.args[0]) if error.args else repr(error)
-                    problems.append(Problem(attribute.member, fields.get(attribute.name), reason))
+        if validate:
+            problems.extend(self.invalid(instance, value))
         if problems:
             raise Misfits(problems)
         extra = fields.get("_extra")
@@ -133,6 +137,38 @@ class Schema:
             for member, unknown in extra.items():
                 value.setdefault(member, unknown)
         return value
+
+    def invalid(self, instance: Model, fitting: Container[str]) -> Iterator[Problem]:
+        """What validators say of the members that fit, those of nested objects included."""
+        fields = instance.__dict__
+        for attribute in self._validated:
+            for validator in attribute.validators if attribute.member in fitting else ():
+                try:
+                    validator(instance, attribute.attrs_attribute, fields[attribute.name])
+                except Exception as error:
+                    reason = str(error.args[0]) if error.args else repr(error)
+                    yield Problem(attribute.member, fields[attribute.name], reason)
+        for attribute in self._nested:
+            if attribute.member in fitting:
+                for path, inner in _models_in(fields[attribute.name], attribute.member):
+                    schema = inner.schema()
+                    for one in schema.invalid(inner, schema.members):
+                        yield Problem(_join(path, one.path), one.value, one.reason)
+
+
+def _mentions_model(type_: Any) -> bool:
+    return hasattr(type_, "_value_semantics") or any(map(_mentions_model, get_args(type_)))
+
+
+def _models_in(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if hasattr(value, "_value_semantics"):
+        yield path, value
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            yield from _models_in(member, f"{path}[{name!r}]")
+    elif isinstance(value, (list, tuple)):
+        for index, member in enumerate(value):
+            yield from _models_in(member, f"{path}[{index}]")
 
 
 def _default(attribute: Attribute, instance: Any) -> Any:
@@ -155,6 +191,10 @@ def _problems(error: BaseException, path: str, value: Any) -> list[Problem]:
         return [Problem(_join(path, one.path), one.value, one.reason) for one in error.problems]
     if isinstance(error, Misfit):
         return [Problem(path, error.value, error.reason)]
+    if isinstance(error, NoMember):
+        problems = [problem for inner in error.reasons for problem in _problems(inner, "", value)]
+        reasons = [f"{one.path}: {one.reason}" if one.path else one.reason for one in problems]
+        return [Problem(path, value, "; or ".join(dict.fromkeys(reasons)))]
     if isinstance(error, (IterableValidationError, ClassValidationError)):
         noted: Any
         noted, others = error.group_exceptions()
@@ -237,16 +277,60 @@ def _sorted_list(values: Any) -> list[Any]:
         ) from None
 
 
-def _from_iso(type_: type) -> Callable[[Any, Any], Any]:
-    def load(value: Any, _: Any) -> Any:
-        if type(value) is not str:
-            raise Misfit(value, f"expected an ISO 8601 {type_.__name__}, not {_json_name(value)}")
-        try:
-            return type_.fromisoformat(value)  # type: ignore[attr-defined]
-        except ValueError:
-            raise Misfit(value, f"expected an ISO 8601 {type_.__name__}") from None
+def _from_iso(value: Any, type_: Any) -> Any:
+    try:
+        if type(value) is str:
+            return type_.fromisoformat(value)
+    except ValueError:
+        pass
+    raise Misfit(value, f"expected an ISO 8601 {type_.__name__}{_unless_text(value)}")
 
-    return load
+
+def _from_text(value: Any, make: Any) -> Any:
+    try:
+        if type(value) is str:
+            return make(value)
+    except (ValueError, ArithmeticError):
+        pass
+    raise Misfit(value, f"expected the text of {_TEXTS[make]}{_unless_text(value)}")
+
+
+_TEXTS: dict[Any, str] = {Decimal: "a decimal number", UUID: "a UUID", b85decode: "bytes in base 85"}
+
+
+def _unless_text(value: Any) -> str:
+    return "" if type(value) is str else f", not {_json_name(value)}"
+
+
+def _unless_enum(load: Load) -> Callable[[Any, Any], Any]:
+    # cattrs takes the hook of a class for its subclasses too, and an IntEnum is one of int.
+    return lambda value, type_: _load_enum(value, type_) if _is_enum(type_) else load(value)
+
+
+def _load_enum(value: Any, type_: type[Enum]) -> Any:
+    try:
+        member = type_(value)
+        if type(member.value) is type(value):
+            return member
+    except ValueError:
+        pass
+    raise Misfit(value, f"expected {_type_name(type_)}")
+
+
+def _load_numbered(value: Any, type_: Any) -> dict[int, Any]:
+    """A `dict[int, X]`, whose numbers are texts in JSON."""
+    members: dict[str, Any] = _load(value, dict[str, get_args(type_)[1]])  # type: ignore[misc]
+    for name in members:
+        if not _NUMBER.fullmatch(name):
+            raise Misfit(name, "expected an integer as the name of a member")
+    return {int(name): member for name, member in members.items()}
+
+
+def _load(value: Any, type_: Any) -> Any:
+    return converter.get_structure_hook(type_)(value, type_)
+
+
+_NUMBER = re.compile(r"0|-?[1-9][0-9]*")
 
 
 def _ignoring_type(load: Load) -> Callable[[Any, Any], Any]:
@@ -258,13 +342,36 @@ def _is_set(type_: Any) -> bool:
     return origin is set or origin is frozenset
 
 
+def _is_union(type_: Any) -> bool:
+    return get_origin(type_) in (Union, types.UnionType)
+
+
+def _is_enum(type_: Any) -> bool:
+    return isinstance(type_, type) and issubclass(type_, Enum)
+
+
+def _is_numbered(type_: Any) -> bool:
+    return get_origin(type_) is dict and get_args(type_)[0] is int
+
+
 def _make_converter() -> Converter:
-    made = make_converter(detailed_validation=True, prefer_attrib_converters=True)
+    # A member that a nested class of attrs or a dataclass does not know has no place to be kept in.
+    made = make_converter(detailed_validation=True, prefer_attrib_converters=True, forbid_extra_keys=True)
     for type_, load in PLAIN.items():
-        made.register_structure_hook(type_, _ignoring_type(load))
-    for type_ in (datetime, date):
-        made.register_structure_hook(type_, _from_iso(type_))
+        made.register_structure_hook(type_, _unless_enum(load))
+    made.register_unstructure_hook(str, lambda text: text.value if isinstance(text, Enum) else text)
+    for type_ in (datetime, date, time):
+        made.register_structure_hook(type_, _from_iso)
         made.register_unstructure_hook(type_, lambda value: value.isoformat())
+    for type_ in (Decimal, UUID):
+        made.register_structure_hook(type_, _from_text)
+        made.register_unstructure_hook(type_, str)
+    made.register_structure_hook(bytes, lambda value, _: _from_text(value, b85decode))
+    made.register_structure_hook_func(_is_enum, _load_enum)
+    made.register_unstructure_hook_func(_is_enum, lambda member: member.value)
+    made.register_structure_hook_func(_is_numbered, _load_numbered)
+    made.register_structure_hook_factory(_is_union, lambda type_: _ignoring_type(codec(type_)[0]))
+    made.register_unstructure_hook_factory(_is_union, lambda type_: codec(type_)[1])
     made.register_unstructure_hook_func(_is_set, _sorted_list)
     return made
 
@@ -279,16 +386,19 @@ def codec(type_: Any) -> tuple[Load, Dump]:
     plain = PLAIN.get(type_)
     if plain is not None:
         return plain, plain
+    if get_origin(type_) is Annotated:
+        return codec(get_args(type_)[0])
     if type_ is Any or type_ is object:
         return _anything, _anything
     if get_origin(type_) is list and get_args(type_)[0] in (str, int, bool):
         return _plain_list(get_args(type_)[0])
-    if get_origin(type_) in (Union, types.UnionType):
+    if _is_union(type_):
         members = get_args(type_)
         rest = [member for member in members if member is not type(None)]
         if len(rest) == 1 and len(members) == 2:
             inner = codec(rest[0])
             return _optional(inner[0]), _optional(inner[1])
+        return union(members, codec)
     try:
         structure = converter.get_structure_hook(type_)
         unstructure = converter.get_unstructure_hook(type_)
@@ -300,6 +410,7 @@ def codec(type_: Any) -> tuple[Load, Dump]:
 
     expected = get_origin(type_) or type_
     strict = isinstance(expected, type) and not issubclass(expected, (Enum, str, bytes))
+    strict = strict and not is_typeddict(expected)
 
     def dump(value: Any) -> Any:
         # cattrs trusts its input: a text given for a list of texts would become a list of letters.

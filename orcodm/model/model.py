@@ -10,6 +10,7 @@ import attrs
 
 from ..errors import InvalidModel
 from ..query.expressions import Criterion, Expr, Order, box, near, nearest
+from ..values import decode, encode
 from . import mapping
 from .declaration import declare, descriptor_of, field_type, register
 from .fields import Nested, field
@@ -23,6 +24,7 @@ class Model:
     _schema: ClassVar[Schema | None] = None
     _namespace: ClassVar[Mapping[str, Any]] = {}
     _value_semantics: ClassVar[bool] = False
+    _outside: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -40,10 +42,7 @@ class Model:
 
     def to_value(self) -> dict[str, Any]:
         """The JSON object that is stored. Raises `InvalidDocument` with every problem at once."""
-        try:
-            return self.schema().to_value(self)
-        except Misfits as error:
-            raise mapping.invalid(type(self), self._shown_key(), error) from None
+        return self._dumped(validate=True)
 
     @classmethod
     def from_value(cls, value: Any) -> Self:
@@ -84,7 +83,13 @@ class Model:
     def _upgraded(cls, value: Any) -> Any:
         if cls.upgrade.__func__ is Model.upgrade.__func__ or type(value) is not dict:  # type: ignore[attr-defined]
             return value
-        return cls.upgrade(dict(value))
+        return cls.upgrade(decode(encode(value)))  # a copy at every depth: the hook may change it in place
+
+    def _dumped(self, validate: bool) -> dict[str, Any]:
+        try:
+            return self.schema().to_value(self, validate)
+        except Misfits as error:
+            raise mapping.invalid(type(self), self._shown_key(), error) from None
 
     def _fill(self, value: Any) -> None:
         try:
@@ -153,7 +158,7 @@ def _make_schema(cls: type[Model]) -> Schema:
     attributes = [
         mapping.attribute(cls, one, field_type(cls, one.name), descriptor_of(cls, one.name)[0].spec)
         for one in attrs.fields(cast("Any", cls))
-        if one.name != "key"  # a document's key is where it lies, not what it says
+        if one.name not in cls._outside
     ]
     return Schema(cls, attributes)
 

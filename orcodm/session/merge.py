@@ -77,6 +77,8 @@ def keep_spelling(current: Any, normal: Any, raw: Any) -> Any:
     if same(current, normal):
         return raw
     if isinstance(current, dict) and isinstance(normal, dict) and isinstance(raw, dict):
+        if raw.keys() - normal.keys():
+            return current  # names that are spelled otherwise, dates perhaps: nobody knows which is which
         kept = {}
         for name, member in current.items():
             value = keep_spelling(member, normal.get(name, MISSING), raw.get(name, MISSING))
@@ -89,7 +91,9 @@ def keep_spelling(current: Any, normal: Any, raw: Any) -> Any:
         and isinstance(raw, list)
         and len(current) == len(normal) == len(raw)
     ):
-        return [keep_spelling(*triple) for triple in zip(current, normal, raw, strict=True)]
+        # Objects stand where they stood. Other elements may not: of a set, they are sorted in `normal`.
+        triples = zip(current, normal, raw, strict=True)
+        return [keep_spelling(*triple) if isinstance(triple[0], dict) else triple[0] for triple in triples]
     return current
 
 

@@ -49,7 +49,8 @@ class Mapped(Protocol):
     def _identity(self) -> Identity | None:
         """Where it is or will be stored; None while the engine has yet to give the key."""
 
-    def to_value(self) -> dict[str, Any]: ...
+    def _dumped(self, validate: bool) -> dict[str, Any]:
+        """Its JSON object; where validators are to be asked as well, what they refuse is an error too."""
 
     def _fill(self, value: Any) -> None:
         """Take over a stored value, whole."""

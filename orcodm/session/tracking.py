@@ -15,17 +15,18 @@ def changes(document: Mapped) -> tuple[Any, bytes] | None:
 
     What was not changed keeps the spelling it has in the store. Raises `InvalidDocument`.
     """
-    current, text = checked(document)
     base = document._state.base
     if base is None:
-        return current, text
+        return checked(document)
+    current, text = checked(document, validate=False)
     if text == base:
         return None
     model = type(document)
     stored = decode(base)
-    normal = model.from_value(decode(base)).to_value()
+    normal = model.from_value(decode(base))._dumped(validate=False)
     if same(current, normal):
         return None
+    document._dumped(validate=True)
     if encode(normal) == base:
         return current, text  # the common case: what is stored has the model's own spelling
     if not same(stored, model._upgraded(decode(base))):
@@ -35,9 +36,9 @@ def changes(document: Mapped) -> tuple[Any, bytes] | None:
     return value, encode(value)
 
 
-def checked(document: Mapped) -> tuple[dict[str, Any], bytes]:
+def checked(document: Mapped, validate: bool = True) -> tuple[dict[str, Any], bytes]:
     """A document's value and its JSON text. Raises `InvalidDocument` with every problem."""
-    value = document.to_value()
+    value = document._dumped(validate)
     try:
         return value, encode(value)
     except InvalidValue as error:
