@@ -1,19 +1,373 @@
-"""Search: which documents match, in which order, which page of them."""
+"""Search: which documents match, in which order, which page of them.
+
+A search looks at one `View`: the matches are the index's hits without the documents that are pending, and
+the pending ones that the evaluator accepts. There are three ways through it, each for what it is cheap at:
+
+* *everything*: items in the order of their keys, straight from the table, without any index;
+* *best*: the first results by score, without looking at the others;
+* *all*: every match one after another, for sorts, aggregates, and queries that the index cannot answer
+  exactly. A page is then what is smallest by key, so memory holds one page and no more.
+"""
 
 from __future__ import annotations
 
-from ...errors import Unsupported
-from ...operations import Page, Search, SearchResult
+import math
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property, lru_cache
+from heapq import nsmallest
+from itertools import islice
+from typing import Final
+
+import tantivy
+from attrs import evolve
+
+from ...errors import InvalidParameter
+from ...lucene.entries import Entry, field_name
+from ...lucene.evaluator import compile_query, distance, find_near, mentions_kind
+from ...lucene.geometry import distance_from
+from ...lucene.parser import UNITS, parse
+from ...lucene.tree import MatchAll, Node
+from ...operations import START, AggregateResult, Page, Search, SearchResult
+from .aggregates import Accumulator, accumulator
+from .compile import Plan, among, compile_plan, within
+from .current import Current, View
+from .documents import ITEM, KINDS, Stored, by_seq, count, scan, walk
+from .index import Hit, IndexFailure, find, frequency
+from .matches import Match
+from .ordering import Key, best_first, ordering, read_cursor, write_cursor
+from .scoring import Corpus, Scorer, average_length, corpus
 from .store import Store
+from .terms import part, prefix, scopes
+
+CHUNK: Final = 1_000
+"""How many rows are fetched at once."""
+MANY_HITS: Final = 2_000
+"""More hits than this are brought into order by walking along the table, fewer by looking each up."""
+
+
+class Query:
+    """A query, understood: everything about it that does not depend on documents."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tree: Node = parse(text)
+        self.matches: Callable[[Entry], bool] = compile_query(self.tree)
+        self.kinds = KINDS if mentions_kind(self.tree) else (ITEM,)
+        self.everything = isinstance(self.tree, MatchAll) and self.kinds == (ITEM,)
+        self.measured = find_near(self.tree) is not None
+
+    @cached_property
+    def plan(self) -> Plan:
+        return compile_plan(self.tree)
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        return Scorer(self.tree, compile_query)
+
+    def measure(self, field: str | None) -> Callable[[Entry], list[float]]:
+        """How far the points of a field are from the centre of the NEAR on it, in that NEAR's unit."""
+        near = find_near(self.tree, field)
+        if near is None:
+            return lambda entry: []
+        metres, unit, name = distance_from(near.latitude, near.longitude), UNITS[near.unit], field_name(field)
+        return lambda entry: [metres(point) / unit for point in entry.points(name)]
+
+    def includes(self, stored: Stored, collection: str | None) -> bool:
+        """Whether a document is of the kinds and the collection that are searched."""
+        return stored.kind in self.kinds and (collection is None or stored.collection == collection)
+
+
+understand = lru_cache(maxsize=500)(Query)
+"""The query of a text. Raises `InvalidQuery`."""
 
 
 class Searcher:
+    """What a search needs beside the operation: the data and the index."""
+
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.current = Current(store)
 
     def close(self) -> None:
-        """Release the index."""
+        self.current.close()
 
 
 def search(searcher: Searcher, operation: Search) -> Page[SearchResult]:
-    raise Unsupported("search is not there yet")
+    if not operation.query.strip():
+        raise InvalidParameter(details={"query": "Query is empty."})
+    query = understand(operation.query)
+    if query.everything and not operation.sort and not operation.aggregates:
+        with searcher.store.reading() as connection:
+            return _everything(connection, operation)
+    while True:
+        try:
+            with searcher.current.view() as view:
+                return _Answer(view, query, operation).page()
+        except IndexFailure:
+            searcher.current.broken()
+
+
+def _everything(connection: sqlite3.Connection, operation: Search) -> Page[SearchResult]:
+    """All items, by place; the score of `*` is 1."""
+    limit, collection, offset = operation.limit, operation.collection, 0
+    after = total = None
+    if operation.cursor is None:
+        total, offset = count(connection, (ITEM,), collection), operation.offset
+    elif operation.cursor != START:
+        after = read_cursor(operation.cursor, 0)[-1]
+    more = operation.cursor is not None
+    rows = list(scan(connection, (ITEM,), collection, after, limit + more, offset)) if limit else []
+    results = [stored.result(operation, 1.0, None) for stored in rows[:limit]]
+    if operation.cursor is not None:
+        last = (rows[limit - 1].place,) if len(rows) > limit else None
+        return _stream_page(operation, results, last, ())
+    return _offset_page(operation, results, total or 0, ())
+
+
+class _Answer:
+    """One search on one view."""
+
+    def __init__(self, view: View, query: Query, operation: Search) -> None:
+        self._view = view
+        self._query = query
+        self._operation = operation
+        self._collection = operation.collection
+        self._corpus: Corpus | None = None
+
+    def page(self) -> Page[SearchResult]:
+        operation, view = self._operation, self._view
+        if operation.sort or operation.aggregates or not view.complete:
+            return self._ranked()
+        if operation.cursor is not None:
+            return self._streamed()
+        if view.searcher is not None and self._query.plan.exact:
+            return self._best(view.searcher)
+        return self._ranked()
+
+    # -- every match -------------------------------------------------------------------------------
+
+    def _ranked(self) -> Page[SearchResult]:
+        """Look at every match, and keep those of this page."""
+        operation = self._operation
+        accumulators = [accumulator(each, self._query.measure) for each in operation.aggregates]
+        by_place = operation.sort or operation.cursor is not None
+        key = ordering(operation.sort, self._query.measure) if by_place else best_first
+        matches = _Counted(self._all(), accumulators)
+        # At least one is asked for, since nsmallest(0, ...) would look at none, and all are to be counted.
+        if operation.cursor is not None:
+            page = nsmallest(operation.limit + 1, self._beyond(matches, key), key=key)
+            results = self._results(page[: operation.limit])
+            more = operation.limit and len(page) > operation.limit
+            last = key(page[operation.limit - 1]) if more else None
+            return _stream_page(operation, results, last, matches.aggregates())
+        end = operation.offset + operation.limit
+        page = nsmallest(max(1, end), matches, key=key)[operation.offset : end]
+        return _offset_page(operation, self._results(page), matches.count, matches.aggregates())
+
+    def _all(self) -> Iterator[Match]:
+        """Every match, in no order."""
+        view, query = self._view, self._query
+        if not view.complete:
+            for stored in scan(view.connection, query.kinds, self._collection):
+                entry = stored.entry()
+                if query.matches(entry):
+                    yield Match(stored, 1.0, entry)
+            return
+        yield from self._pending()
+        if view.searcher is not None:
+            _, hits = find(view.searcher, self._indexed(view.searcher), view.searcher.num_docs)
+            hits = [hit for hit in hits if hit.id not in view.pending]
+            for start in range(0, len(hits), CHUNK):
+                for match in self._fetched(hits[start : start + CHUNK]):
+                    if query.plan.exact or query.matches(match.entry):
+                        yield match
+
+    def _pending(self) -> Iterator[Match]:
+        """The matches among the documents that the index has not seen."""
+        matches, includes = self._query.matches, self._query.includes
+        for pending in self._view.pending.values():
+            stored = pending.stored
+            if stored is not None and matches(pending.entry) and includes(stored, self._collection):
+                yield Match(stored, self._score(pending.entry), pending.entry)
+
+    def _beyond(self, matches: Iterable[Match], key: Callable[[Match], Key]) -> Iterator[Match]:
+        """The matches after the cursor."""
+        cursor = self._operation.cursor
+        last = None if cursor in (None, START) else read_cursor(cursor or "", len(self._operation.sort))
+        for match in matches:
+            try:
+                if last is None or key(match) > last:
+                    yield match
+            except (TypeError, AttributeError):
+                raise InvalidParameter(
+                    f"{cursor!r} is a cursor of another search", details={"cursor": "Of another search."}
+                ) from None
+
+    # -- the best ----------------------------------------------------------------------------------
+
+    def _best(self, searcher: tantivy.Searcher) -> Page[SearchResult]:
+        """The first by score: as many of the index's as are needed, and the pending ones."""
+        operation, pending = self._operation, self._view.pending
+        end = operation.offset + operation.limit
+        query = self._indexed(searcher)
+        fresh = list(self._pending())
+        # Of what the index found first, as many as are pending may have to be passed over.
+        stale = [identity for identity in pending if identity <= self._view.applied]
+        asked = end + len(stale) + 1
+        total, hits = find(searcher, query, asked)
+        if total <= asked:
+            hits = [hit for hit in hits if hit.id not in pending]
+            total = len(hits)
+        else:
+            # Where the page ends among equal scores, all of these are needed to say which come first.
+            for more in (asked + CHUNK, total):
+                if len(hits) < total and hits[-1].score == hits[min(end, len(hits)) - 1].score:
+                    _, hits = find(searcher, query, more)
+            hits = [hit for hit in hits if hit.id not in pending]
+            if stale:
+                total -= find(searcher, among(query, stale), 0)[0]
+        total += len(fresh)
+        if end > operation.offset:
+            edge = hits[end - 1].score if len(hits) >= end else -math.inf
+            sure = [hit for hit in hits if hit.score > edge]
+            tied = [hit for hit in hits if hit.score == edge]
+            matches = [*fresh, *self._fetched(sure), *self._first(tied, end - len(sure))]
+        else:
+            matches = []
+        page = nsmallest(end, matches, key=best_first)[operation.offset :]
+        return _offset_page(operation, self._results(page), total, ())
+
+    def _first(self, hits: list[Hit], wanted: int) -> Iterator[Match]:
+        """Of hits with one score, the first by place, or all of them where they are few."""
+        if len(hits) > MANY_HITS and self._query.kinds == (ITEM,):
+            numbers = {hit.seq: hit for hit in hits}
+            walked = walk(self._view.connection, self._collection, None)
+            hits = list(islice((numbers[seq] for _, seq in walked if seq in numbers), wanted))
+        return self._fetched(hits)
+
+    # -- a stream ----------------------------------------------------------------------------------
+
+    def _streamed(self) -> Page[SearchResult]:
+        """The next matches by place: reading on from the cursor until there are enough."""
+        operation, view = self._operation, self._view
+        key = ordering((), self._query.measure)
+        wanted = operation.limit + 1
+        hits: list[Hit] = []
+        if view.searcher is not None:
+            _, found = find(view.searcher, self._indexed(view.searcher), view.searcher.num_docs)
+            hits = [hit for hit in found if hit.id not in view.pending]
+        page = nsmallest(wanted, self._beyond(self._pending(), key), key=key)
+        if len(hits) > MANY_HITS and self._query.kinds == (ITEM,):
+            after = None if operation.cursor == START else read_cursor(operation.cursor or "", 0)[-1]
+            numbers = {hit.seq: hit for hit in hits}
+            walked = walk(view.connection, self._collection, after)
+            beyond = (numbers[seq] for _, seq in walked if seq in numbers)
+            matches = self._checked(self._chunked(beyond, min(wanted, CHUNK)))
+            page += islice(matches, wanted)
+        else:
+            matches = self._checked(self._chunked(iter(hits), CHUNK))
+            page += nsmallest(wanted, self._beyond(matches, key), key=key)
+        page = nsmallest(wanted, page, key=key)
+        last = key(page[operation.limit - 1]) if 0 < operation.limit < len(page) else None
+        return _stream_page(operation, self._results(page[: operation.limit]), last, ())
+
+    def _chunked(self, hits: Iterator[Hit], size: int) -> Iterator[Match]:
+        while chunk := list(islice(hits, size)):
+            yield from self._fetched(chunk)
+
+    def _checked(self, matches: Iterator[Match]) -> Iterator[Match]:
+        """The matches among what may be one."""
+        if self._query.plan.exact:
+            return matches
+        return (match for match in matches if self._query.matches(match.entry))
+
+    # -- pieces ------------------------------------------------------------------------------------
+
+    def _indexed(self, searcher: tantivy.Searcher) -> tantivy.Query:
+        """The query of the index, within the kinds and the collection that are searched."""
+        plan, kinds, collection = self._query.plan, self._query.kinds, self._collection
+        if kinds == (ITEM,):
+            scope = ITEM if collection is None else scopes(ITEM, collection)[2]
+        elif collection is None:
+            return plan.query
+        else:
+            scope = scopes(ITEM, collection)[1]
+        # A scope that has all documents is not worth intersecting with.
+        if frequency(searcher, "scope", scope) == sum(frequency(searcher, "scope", kind) for kind in KINDS):
+            return plan.query
+        return within(plan, scope)
+
+    def _fetched(self, hits: Sequence[Hit]) -> Iterator[Match]:
+        """Hits with their rows, in their order; without those whose row is gone."""
+        rows = by_seq(self._view.connection, [hit.seq for hit in hits], self._query.kinds)
+        for hit in hits:
+            if (stored := rows.get(hit.seq)) is not None:
+                yield Match(stored, hit.score)
+
+    def _score(self, entry: Entry) -> float:
+        if self._corpus is None:
+            entries = [one.entry for one in self._view.pending.values() if one.stored is not None]
+            if (searcher := self._view.searcher) is None:
+                self._corpus = corpus(entries)
+            else:
+                self._corpus = Corpus(
+                    searcher.num_docs,
+                    average_length(entries),
+                    lambda field, word: (
+                        frequency(searcher, "words", word)
+                        if field is None
+                        else frequency(searcher, part(field), prefix(field) + word)
+                    ),
+                )
+        return self._query.scorer.score(entry, self._corpus)
+
+    def _results(self, matches: Iterable[Match]) -> list[SearchResult]:
+        tree, measured = self._query.tree, self._query.measured
+        return [
+            match.stored.result(
+                self._operation, match.score, distance(tree, match.entry) if measured else None
+            )
+            for match in matches
+        ]
+
+
+class _Counted:
+    """Matches that are counted and aggregated as they go by."""
+
+    def __init__(self, matches: Iterator[Match], accumulators: list[Accumulator]) -> None:
+        self._matches = matches
+        self._accumulators = accumulators
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Match]:
+        for match in self._matches:
+            self.count += 1
+            for each in self._accumulators:
+                each.add(match.entry)
+            yield match
+
+    def aggregates(self) -> tuple[AggregateResult, ...]:
+        return tuple(each.result() for each in self._accumulators)
+
+
+def _stream_page(
+    operation: Search,
+    results: list[SearchResult],
+    last: Key | None,
+    aggregates: tuple[AggregateResult, ...],
+) -> Page[SearchResult]:
+    following = None if last is None else evolve(operation, cursor=write_cursor(last))
+    return Page(results=results, next=following, aggregates=aggregates)
+
+
+def _offset_page(
+    operation: Search, results: list[SearchResult], total: int, aggregates: tuple[AggregateResult, ...]
+) -> Page[SearchResult]:
+    limit, offset = operation.limit, operation.offset
+    following = previous = None
+    if results and offset + len(results) < total:
+        following = evolve(operation, offset=offset + limit)
+    if offset:
+        previous = evolve(operation, offset=max(0, offset - limit))
+    return Page(results=results, next=following, prev=previous, total=total, aggregates=aggregates)

@@ -1,0 +1,91 @@
+"""Patterns over index terms, in the syntax of the index's regular expressions. Pure.
+
+The terms of one type of one field lie next to each other in the index, in the order of their values. A
+range of values is therefore a range of texts, and a range of texts is a regular expression: `between` says
+digit by digit what may stand there while the text is still on the edge of a bound.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+ANY: Final = "(?s:.)*"
+
+_LAST: Final = 0x10FFFF
+_PARTS: Final = re.compile(r"\\(.)|([*?])|([^\\*?]+)|\\", re.DOTALL)
+
+
+def literal(text: str) -> str:
+    """A pattern for exactly this text."""
+    return "".join(
+        character if character.isascii() and character.isalnum() else f"\\x{{{ord(character):x}}}"
+        for character in text
+    )
+
+
+def wildcard(pattern: str) -> str:
+    """A pattern for a query's wildcard: `*`, `?`, and a backslash before what is literal."""
+    pieces = []
+    for escaped, sign, plain in _PARTS.findall(pattern):
+        if sign:
+            pieces.append(ANY if sign == "*" else "(?s:.)")
+        else:
+            pieces.append(literal(escaped or plain or "\\"))
+    return "".join(pieces)
+
+
+def between(
+    lower: str | None, upper: str | None, *, with_lower: bool = True, with_upper: bool = True
+) -> str | None:
+    """A pattern for the texts between two, by code point; None as a bound is an open end.
+
+    The answer None is a range that has nothing in it, which is no pattern.
+    """
+    if upper is None:
+        return ANY if lower is None else _above(lower, with_lower)
+    if lower is None:
+        return _below(upper, with_upper)
+    if lower >= upper:
+        return literal(lower) if lower == upper and with_lower and with_upper else None
+    shared = next((i for i, (a, b) in enumerate(zip(lower, upper, strict=False)) if a != b), len(lower))
+    head, lower, upper = literal(lower[:shared]), lower[shared:], upper[shared:]
+    high, rest = ord(upper[0]), _below(upper[1:], with_upper)
+    ways = [] if rest is None else [literal(upper[0]) + rest]
+    if lower:
+        low = ord(lower[0])
+        ways.append(literal(lower[0]) + _above(lower[1:], with_lower))
+        ways += _one_of(low + 1, high - 1)
+    else:
+        # The lower bound is the beginning of the upper: everything here is longer than it.
+        ways += _one_of(0, high - 1)
+        if with_lower:
+            ways.append("")
+    return f"{head}(?:{'|'.join(ways)})" if ways else None
+
+
+def _above(bound: str, included: bool) -> str:
+    """Texts that are the bound (if included), or begin with it and go on, or are greater somewhere."""
+    pattern = ANY if included else f"(?s:.){ANY}"
+    for character in reversed(bound):
+        pattern = f"(?:{'|'.join([*_one_of(ord(character) + 1, _LAST), literal(character) + pattern])})"
+    return pattern
+
+
+def _below(bound: str, included: bool) -> str | None:
+    """Texts that are the bound (if included), or its beginning, or less somewhere."""
+    pattern: str | None = "" if included else None
+    for character in reversed(bound):
+        ways = ["", *_one_of(0, ord(character) - 1)]
+        if pattern is not None:
+            ways.append(literal(character) + pattern)
+        pattern = f"(?:{'|'.join(ways)})"
+    return pattern
+
+
+def _one_of(first: int, last: int) -> list[str]:
+    """Texts that begin with one of these characters: one pattern, or none."""
+    # Surrogates are no characters, so a range must not end among them.
+    first = 0xE000 if 0xD800 <= first <= 0xDFFF else first
+    last = 0xD7FF if 0xD800 <= last <= 0xDFFF else last
+    return [f"[\\x{{{first:x}}}-\\x{{{last:x}}}]{ANY}"] if first <= last else []

@@ -1,0 +1,309 @@
+"""Search that is fresh: the index, and beside it the documents that it has not seen.
+
+Everything the database committed after the index's `applied` is *pending*: kept in memory, flattened once,
+and evaluated by each query beside the index, whose own hits for these documents are passed over. A save
+thus costs no commit of the index. When there are some dozens of them a thread brings the index up to date;
+when there are so many that evaluating them would be slow, the search does so itself and waits. Where that
+is impossible (a read-only directory, another process that keeps the writer) queries read the whole
+collection, which is slow and correct.
+
+The order of steps is what makes it right: first the searcher and its `applied` are taken, then the database
+is looked at. So the index never holds anything that this look at the database does not.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import tantivy
+from attrs import define, frozen
+
+from ...errors import OrcodmError, SessionClosed
+from ...lucene.entries import Entry
+from ...lucene.entries import entry as flatten
+from .documents import Stored, changes, witness
+from .index import Generation, IndexDirectory, IndexFailure, Writer, WriterBusy, document
+from .store import LAST_SEQUENCE, Store
+
+FEW: Final = 500
+"""So many documents are evaluated without an index being there at all."""
+SOME: Final = 100
+"""So many pending ones start the thread, where there is an index."""
+MANY: Final = 2_000
+"""More than so many pending ones are waited for."""
+WINDOW: Final = 5_000
+"""Sequence numbers that are read at once while catching up."""
+PATIENCE: Final = 10.0
+"""Seconds to wait for another process that is indexing."""
+PAUSE: Final = 5.0
+"""Seconds until indexing is tried again after it failed."""
+
+
+@frozen
+class Pending:
+    """What a document became since `applied`; `stored` is None where it is gone."""
+
+    seq: int
+    stored: Stored | None
+    entry: Entry
+
+
+@frozen
+class View:
+    """One state of the database and of the index, for one search. Without `complete`, read everything."""
+
+    connection: sqlite3.Connection
+    sequence: int
+    searcher: tantivy.Searcher | None
+    applied: int
+    pending: Mapping[int, Pending]
+    complete: bool = True
+
+
+@define(eq=False)
+class _Progress:
+    searcher: tantivy.Searcher | None = None
+    applied: int = 0
+    upto: int = 0
+    pending: Mapping[int, Pending] = attrs.field(factory=dict)
+    """Replaced, never changed: searches under way keep theirs."""
+
+
+class Current:
+    """The index of one database and what is beyond it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._temporary: str | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._indexing = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._opened = False
+        self._closed = False
+        self._failed_at = -PAUSE
+        self._generation: Generation | None = None
+        self._progress = _Progress()
+        self._directory: IndexDirectory | None = None
+
+    @contextmanager
+    def view(self) -> Iterator[View]:
+        """A consistent view of everything that was committed before."""
+        if not self._opened:
+            self._open()
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            with self._store.reading() as connection:
+                view = self._look(connection)
+                if view is None:
+                    continue
+                if view.complete or time.monotonic() > deadline:
+                    yield view
+                    break
+            if not self._wait():
+                deadline = 0
+        if len(view.pending) > (SOME if view.searcher is not None else FEW):
+            self._start()
+
+    def rebuild(self) -> None:
+        """Make the index anew from the data."""
+        if not self._opened:
+            self._open()
+        with self._indexing:
+            self._catch_up(anew=True)
+
+    def broken(self) -> None:
+        """Called where the index failed a search: it is not used again, and made anew when needed."""
+        with self._lock:
+            self._generation = None
+            self._progress = _Progress()
+            if self._directory is not None:
+                self._directory.forget()
+
+    def close(self) -> None:
+        """Stop indexing, and remove what a database in memory had on disk."""
+        self._closed = True
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+        self._generation = None
+        self._progress = _Progress()
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def forked(self) -> None:
+        """In the child of a fork: no thread came along, and the index is opened again."""
+        self._temporary = None
+        self._reset()
+
+    # -- looking -----------------------------------------------------------------------------------
+
+    def _look(self, connection: sqlite3.Connection) -> View | None:
+        """The view of this transaction; None if another thread is further than it: look again."""
+        with self._lock:
+            progress = self._progress
+        sequence: int = connection.execute(LAST_SEQUENCE).fetchone()[0]
+        with self._lock:
+            if progress is not self._progress or sequence < progress.upto:
+                return None
+            if sequence > progress.upto:
+                if sequence - progress.upto > 2 * MANY:
+                    return View(connection, sequence, None, 0, {}, complete=False)
+                progress.pending = {
+                    **progress.pending,
+                    **_pending(connection, progress.upto, sequence),
+                }
+                progress.upto = sequence
+            return View(
+                connection,
+                sequence,
+                progress.searcher,
+                progress.applied,
+                progress.pending,
+                complete=len(progress.pending) <= MANY,
+            )
+
+    # -- indexing ----------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        with self._indexing:
+            if self._opened:
+                return
+            if self._store.path is not None:
+                self._directory = IndexDirectory(Path(f"{self._store.path}-index"), self._store.database)
+                state = self._state(self._directory)
+                generation = None if state is None else self._directory.open(state)
+                if generation is not None:
+                    self._adopt(generation, generation.applied)
+            self._opened = True
+
+    def _start(self) -> None:
+        if self._indexing.locked() or self._closed or time.monotonic() < self._failed_at + PAUSE:
+            return
+        self._thread = threading.Thread(target=self._in_background, name="orcodm-index", daemon=True)
+        self._thread.start()
+
+    def _in_background(self) -> None:
+        if self._indexing.acquire(blocking=False):
+            try:
+                self._catch_up()
+            except SessionClosed:
+                pass
+            except OrcodmError:
+                # A search says what is wrong where it matters; without an index it is only slower.
+                self._failed_at = time.monotonic()
+            finally:
+                self._indexing.release()
+
+    def _wait(self) -> bool:
+        """Bring the index up to date before going on; False where that cannot be done now."""
+        if time.monotonic() < self._failed_at + PAUSE:
+            return False
+        with self._indexing:
+            try:
+                self._catch_up()
+            except WriterBusy:
+                time.sleep(0.05)
+            except IndexFailure:
+                self._failed_at = time.monotonic()
+                return False
+        return True
+
+    def _catch_up(self, anew: bool = False) -> None:
+        directory = self._directory
+        if directory is None:
+            self._temporary = tempfile.mkdtemp(prefix="orcodm-")
+            directory = self._directory = IndexDirectory(Path(self._temporary), self._store.database)
+        generation = None if anew else self._refreshed(directory)
+        if generation is None:
+            generation = directory.begin()
+        with directory.writing(generation) as writer:
+            applied, seen = self._apply(writer, generation.applied)
+            if applied == generation.applied:
+                return
+            writer.commit(applied, seen)
+            self._adopt(generation, applied)
+
+    def _refreshed(self, directory: IndexDirectory) -> Generation | None:
+        """The valid generation, as far as another process may have brought it."""
+        generation = self._generation
+        state = self._state(directory)
+        if state is None:
+            return None
+        if generation is None or generation.name != state["generation"]:
+            generation = directory.open(state)
+            if generation is not None:
+                self._adopt(generation, generation.applied)
+        elif state["applied"] > generation.applied:
+            self._adopt(generation, state["applied"])
+        return generation
+
+    def _state(self, directory: IndexDirectory) -> dict[str, Any] | None:
+        """The state of the index, if it is one of this database's past and not of another's future."""
+        state = directory.state()
+        if state is None:
+            return None
+        with self._store.reading() as connection:
+            last: int = connection.execute(LAST_SEQUENCE).fetchone()[0]
+            seen = witness(connection, state["applied"])
+        known = state.get("witness")
+        if state["applied"] > last or (None not in (seen, known) and seen != known):
+            return None
+        return state
+
+    def _apply(self, writer: Writer, applied: int) -> tuple[int, str | None]:
+        """Hand the writer every change after `applied`; returns the last one's number and witness."""
+        while not self._closed:
+            with self._store.reading() as connection:
+                last: int = connection.execute(LAST_SEQUENCE).fetchone()[0]
+                upto = min(last, applied + WINDOW)
+                changed = changes(connection, applied, upto)
+                seen = witness(connection, upto)
+            known = self._progress.pending
+            for identity, stored in changed.items():
+                if stored is None:
+                    writer.delete(identity)
+                    continue
+                pending = known.get(identity)
+                same = pending is not None and pending.stored == stored
+                writer.put(identity, document(stored, pending.entry if pending and same else stored.entry()))
+            applied = upto
+            if applied == last:
+                return applied, seen
+        raise SessionClosed("the engine is closed")
+
+    def _adopt(self, generation: Generation, applied: int) -> None:
+        """From now on this generation answers, and what it contains is no longer pending."""
+        generation.reload(applied)
+        with self._lock:
+            old = self._progress
+            self._generation = generation
+            if old.upto < applied:
+                self._progress = _Progress(generation.searcher, applied, applied, {})
+            else:
+                left = {identity: one for identity, one in old.pending.items() if one.seq > applied}
+                self._progress = _Progress(generation.searcher, applied, old.upto, left)
+
+
+_GONE: Final = flatten("", {}, None)
+
+
+def _pending(connection: sqlite3.Connection, after: int, upto: int) -> dict[int, Pending]:
+    return {
+        # Of what is gone the number is not known; the last one it can be is safe.
+        identity: Pending(upto, None, _GONE)
+        if stored is None
+        else Pending(stored.seq, stored, stored.entry())
+        for identity, stored in changes(connection, after, upto).items()
+    }

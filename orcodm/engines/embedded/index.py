@@ -1,0 +1,251 @@
+"""The Tantivy index in its directory: opening, reading, writing, and making it anew.
+
+The directory holds `state.json` and one directory for each *generation* of the index, of which the state
+names the valid one:
+
+    {"format": 1, "database": "...", "generation": "...", "applied": 4711, "witness": "..."}
+
+`applied` is the last sequence number that the index is known to contain, `witness` what was written under
+it: where that differs, the database went back to an older state (a backup, a power cut) and has given the
+number a second time. The state is replaced, atomically, after Tantivy's commit; a crash between the two
+leaves changes in the index that will be applied again, which is the same as applying them once. An index
+that cannot be read, has another format or belongs to another database is left alone and a new generation is
+begun, so nothing here is ever repaired.
+
+This is the one module that meets tantivy's exceptions; they leave it as `IndexFailure`.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import orjson
+import tantivy
+
+from ...errors import OrcodmError
+from ...lucene.entries import Entry
+from .documents import Stored
+from .terms import SCHEMA, UNINDEXED, exact, existing, part, prefix, scopes
+
+FORMAT: Final = 1
+"""Of the terms and of the schema below; another number makes every index anew."""
+
+HEAP: Final = 64_000_000
+_STATE: Final = "state.json"
+
+
+class IndexFailure(OrcodmError):
+    """The index cannot be read or written; the data is untouched and answers without it."""
+
+
+class WriterBusy(IndexFailure):
+    """Another process is writing to this index."""
+
+
+def document(stored: Stored, entry: Entry) -> tantivy.Document:
+    """The index document of a stored one, by its entry."""
+    made = tantivy.Document()
+    made.add_integer("id", stored.id)
+    made.add_integer("seq", stored.seq)
+    add = made.add_text
+    for scope in scopes(stored.kind, stored.collection):
+        add("scope", scope)
+    add("has", existing(entry))
+    for field, leaves in entry.path.items():
+        if field not in UNINDEXED:
+            start = prefix(field)
+            for leaf in leaves:
+                for term in exact(leaf):
+                    add("exact", start + term)
+    for field, leaves in entry.leaves.items():
+        start = prefix(field)
+        for leaf in leaves:
+            for term in exact(leaf):
+                add("exact", start + term)
+        # Each string is an addition of its own: there is a gap in the positions between two of them, and
+        # so no phrase matches across.
+        for tokens in entry.tokens(field):
+            if tokens:
+                add(part(field), start + (" " + start).join(tokens))
+                add("words", " ".join(tokens))
+    return made
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        if "LockBusy" in str(error) or "Lockfile" in str(error):
+            raise WriterBusy(str(error)) from error
+        raise IndexFailure(f"the search index: {error}") from error
+    except BaseException as error:
+        # A damaged file makes Tantivy panic now and then, which is no Exception.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise IndexFailure(f"the search index is damaged: {error}") from error
+
+
+class Hit(NamedTuple):
+    """What the index found: a document's score and its numbers."""
+
+    score: float
+    id: int
+    seq: int
+
+
+def find(searcher: tantivy.Searcher, query: tantivy.Query, limit: int) -> tuple[int, list[Hit]]:
+    """How many documents a query matches, and the best of them, best first."""
+    with _translated():
+        result = searcher.search(query, limit=max(1, min(limit, searcher.num_docs)))
+        hits = result.hits if limit else []
+        addresses = [address for _, address in hits]
+        ids: list[Any] = searcher.fast_field_values("id", addresses)
+        seqs: list[Any] = searcher.fast_field_values("seq", addresses)
+        # The stubs do not say that there is one.
+        total: int = result.count  # type: ignore[attr-defined]
+        return total, [Hit(hit[0], ids[n], seqs[n]) for n, hit in enumerate(hits)]
+
+
+def frequency(searcher: tantivy.Searcher, field: str, term: str) -> int:
+    """How many documents have a term."""
+    with _translated():
+        return searcher.doc_freq(field, term)
+
+
+class Generation:
+    """An open index and the state it was opened with."""
+
+    def __init__(self, directory: Path, state: Mapping[str, Any]) -> None:
+        self.name: str = state["generation"]
+        self.applied: int = state["applied"]
+        path = directory / self.name
+        with _translated():
+            if self.applied:
+                self.index = tantivy.Index.open(str(path))
+            else:
+                path.mkdir(parents=True)
+                self.index = tantivy.Index(SCHEMA, path=str(path))
+            self.index.config_reader("manual")
+            whitespace = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
+            self.index.register_tokenizer("whitespace", whitespace)
+            self.index.reload()
+            self.searcher = self.index.searcher()
+
+    def reload(self, applied: int) -> None:
+        """See what was committed; `applied` is what the state said before."""
+        with _translated():
+            self.index.reload()
+            self.searcher = self.index.searcher()
+        self.applied = applied
+
+
+class IndexDirectory:
+    """The sidecar directory of one database."""
+
+    def __init__(self, path: Path, database: str) -> None:
+        self.path = path
+        self._database = database
+
+    def state(self) -> dict[str, Any] | None:
+        """What the state file says, if it is about this database and this format."""
+        try:
+            state = orjson.loads((self.path / _STATE).read_bytes())
+        except (OSError, ValueError):
+            return None
+        if (
+            not isinstance(state, dict)
+            or (state.get("format"), state.get("database")) != (FORMAT, self._database)
+            or type(state.get("applied")) is not int
+            or type(state.get("generation")) is not str
+        ):
+            return None
+        return state
+
+    def open(self, state: Mapping[str, Any]) -> Generation | None:
+        """The generation that a state names, or None where it cannot be read."""
+        try:
+            return Generation(self.path, state)
+        except IndexFailure:
+            return None
+
+    def begin(self) -> Generation:
+        """A new, empty generation. It becomes the valid one by its first commit."""
+        return Generation(self.path, {"generation": secrets.token_hex(4), "applied": 0})
+
+    @contextmanager
+    def writing(self, generation: Generation) -> Iterator[Writer]:
+        """A writer, alone on this generation. Raises `WriterBusy` where another process has it."""
+        with _translated():
+            writer = Writer(self, generation)
+        try:
+            yield writer
+        finally:
+            writer.close()
+
+    def save(self, generation: Generation, applied: int, witness: str | None) -> None:
+        """Write the state: this generation is valid and contains everything up to a number."""
+        state = {
+            "format": FORMAT,
+            "database": self._database,
+            "generation": generation.name,
+            "applied": applied,
+            "witness": witness,
+        }
+        temporary = self.path / f"{_STATE}.{os.getpid()}"
+        with _translated():
+            temporary.write_bytes(orjson.dumps(state))
+            os.replace(temporary, self.path / _STATE)
+            for other in self.path.iterdir():
+                if other.is_dir() and other.name != generation.name:
+                    shutil.rmtree(other, ignore_errors=True)
+
+    def forget(self) -> None:
+        """Declare that no generation is valid."""
+        with suppress(OSError):
+            (self.path / _STATE).unlink()
+
+
+class Writer:
+    """Changes on their way into the index; `commit` makes them visible to the next `reload`."""
+
+    def __init__(self, directory: IndexDirectory, generation: Generation) -> None:
+        self._directory = directory
+        self._generation = generation
+        # One indexing thread: it has a core to itself while this thread makes the next documents.
+        self._writer: tantivy.IndexWriter | None = generation.index.writer(HEAP, 1)
+        # What a new generation was given; looking for documents to replace costs more than not to.
+        self._added: set[int] | None = None if generation.applied else set()
+
+    def put(self, identity: int, made: tantivy.Document) -> None:
+        assert self._writer is not None
+        if self._added is None or identity in self._added:
+            self._writer.delete_documents_by_term("id", identity)
+        else:
+            self._added.add(identity)
+        self._writer.add_document(made)
+
+    def delete(self, identity: int) -> None:
+        assert self._writer is not None
+        self._writer.delete_documents_by_term("id", identity)
+
+    def commit(self, applied: int, witness: str | None) -> None:
+        """Make the changes durable; they are everything up to a sequence number."""
+        assert self._writer is not None
+        with _translated():
+            self._writer.commit()
+        self._directory.save(self._generation, applied, witness)
+        self._added = None
+
+    def close(self) -> None:
+        """Release the directory, after the merges under way."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            with suppress(ValueError, OSError):
+                writer.wait_merging_threads()

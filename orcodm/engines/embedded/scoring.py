@@ -1,0 +1,115 @@
+"""Relevance of documents that the index does not have, comparable to what Tantivy would say.
+
+BM25 with Tantivy's constants, over the words of the query's positive leaves. How often a word occurs at all
+is asked of the index where there is one, else counted among the documents at hand. Leaves that are not
+words (ranges, verbatim terms, patterns) count 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, TypeAlias
+
+from attrs import frozen
+
+from ...lucene.analysis import analyze
+from ...lucene.entries import Entry, field_name
+from ...lucene.tree import Boolean, Boost, Leaf, Node, Occur, Phrase, Term
+
+K1: Final = 1.2
+B: Final = 0.75
+
+Frequency: TypeAlias = Callable[[str | None, str], int]
+"""In how many documents a field (None: any) has a word."""
+
+
+@frozen
+class Corpus:
+    """What BM25 needs to know of all documents."""
+
+    documents: int
+    length: float
+    frequency: Frequency
+
+
+def corpus(entries: Sequence[Entry]) -> Corpus:
+    """The documents at hand, where there are no others."""
+
+    def frequency(field: str | None, word: str) -> int:
+        return sum(word in entry.words(field) for entry in entries)
+
+    return Corpus(len(entries), average_length(entries), frequency)
+
+
+def average_length(entries: Iterable[Entry]) -> float:
+    """How many words a document has."""
+    lengths = [_length(entry) for entry in entries]
+    return sum(lengths) / len(lengths) if lengths else 1.0
+
+
+@frozen
+class _Weighted:
+    """A leaf of the query: when it counts, how much, and which words make the score (none: a constant)."""
+
+    matches: Callable[[Entry], bool]
+    boost: float
+    field: str | None
+    words: tuple[str, ...]
+
+
+class Scorer:
+    """Scores entries that match a query. `compile_leaf` makes the test of whether a leaf matches."""
+
+    def __init__(self, tree: Node, compile_leaf: Callable[[Node], Callable[[Entry], bool]]) -> None:
+        self._leaves = [
+            _Weighted(compile_leaf(leaf), boost, field_name(leaf.field), tuple(analyze(leaf.text)))
+            if isinstance(leaf, Term | Phrase) and not (leaf.field or "").startswith("@")
+            else _Weighted(compile_leaf(leaf), boost, None, ())
+            for leaf, boost in _positive(tree, 1.0)
+        ]
+
+    def score(self, entry: Entry, corpus: Corpus) -> float:
+        """The relevance of an entry that matches."""
+        total = 0.0
+        for leaf in self._leaves:
+            if not leaf.matches(entry):
+                continue
+            relevance = 0.0
+            for word in leaf.words:
+                if count := _count(entry, leaf.field, word):
+                    frequency = corpus.frequency(leaf.field, word)
+                    relevance += _bm25(count, _length(entry, leaf.field), corpus, frequency)
+            # A number that equals a term has no words, and counts like any exact value.
+            total += leaf.boost * (relevance or 1.0)
+        return total
+
+
+def _positive(node: Node, boost: float) -> Iterator[tuple[Leaf, float]]:
+    match node:
+        case Boolean(clauses=clauses):
+            for clause in clauses:
+                if clause.occur is not Occur.MUST_NOT:
+                    yield from _positive(clause.node, boost)
+        case Boost(node=inner, factor=factor):
+            yield from _positive(inner, boost * factor)
+        case leaf:
+            yield leaf, boost
+
+
+def _count(entry: Entry, field: str | None, word: str) -> int:
+    fields = entry.leaves if field is None else (field,)
+    return sum(tokens.count(word) for name in fields for tokens in entry.tokens(name))
+
+
+def _length(entry: Entry, field: str | None = None) -> int:
+    fields = entry.leaves if field is None else (field,)
+    return sum(len(tokens) for name in fields for tokens in entry.tokens(name))
+
+
+def _bm25(count: int, length: int, corpus: Corpus, frequency: int) -> float:
+    # A document that the index lacks may have a word that no indexed one has, or more than it counts.
+    documents = max(corpus.documents, frequency, 1)
+    rarity = math.log(1 + (documents - frequency + 0.5) / (frequency + 0.5))
+    norm = K1 * (1 - B + B * length / max(corpus.length, 1.0))
+    return rarity * (K1 + 1) * count / (count + norm)
