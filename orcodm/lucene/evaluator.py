@@ -39,7 +39,7 @@ from .entries import DAY, KIND, Entry, Leaf, date, field_name, is_day
 from .geometry import distance_from
 from .literals import equality, number
 from .parser import UNITS
-from .patterns import TokenTest, fuzzy, wildcard
+from .patterns import Remembered, TokenTest, fuzzy, wildcard
 from .phrases import phrase
 from .regexp import regexp
 from .tree import (
@@ -181,11 +181,13 @@ def _wildcard(node: Wildcard) -> Matcher:
 
 
 def _regexp(node: Regexp) -> Matcher:
-    return _tokens(node.field, regexp(node.pattern, lower=not _is_path(node.field)))
+    test = regexp(node.pattern, lower=not _is_path(node.field))
+    return _tokens(node.field, Remembered(test).__getitem__)
 
 
 def _fuzzy(node: Fuzzy) -> Matcher:
-    return _tokens(node.field, fuzzy(_cased(node.text, node.field), node.edits))
+    test = fuzzy(_cased(node.text, node.field), node.edits)
+    return _tokens(node.field, Remembered(test).__getitem__)
 
 
 def _range(node: Range) -> Matcher:

@@ -14,6 +14,23 @@ TokenTest = Callable[[str], bool]
 _PARTS = re.compile(r"\\(.)|([*?])|([^\\*?]+)", re.DOTALL)
 
 
+class Remembered(dict[str, bool]):
+    """What a slow test said of the tokens it has seen: documents repeat each other's words."""
+
+    def __init__(self, test: TokenTest) -> None:
+        super().__init__()
+        self._test = test
+
+    def __missing__(self, token: str) -> bool:
+        if len(self) >= _MOST_REMEMBERED:
+            self.clear()
+        self[token] = found = self._test(token)
+        return found
+
+
+_MOST_REMEMBERED = 100_000
+
+
 def wildcard(pattern: str) -> TokenTest:
     """Whether a whole token fits a pattern of `*`, `?` and backslash escapes, case-sensitively."""
     parts = _PARTS.findall(pattern)
@@ -56,6 +73,13 @@ def fuzzy(text: str, edits: int) -> TokenTest:
 def _distance(left: str, right: str, limit: int) -> int:
     """The edits between two texts, or something above the limit."""
     above = limit + 1
+    # What both begin and end with costs nothing.
+    while left and right and left[-1] == right[-1]:
+        left, right = left[:-1], right[:-1]
+    start = next(
+        (i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right))
+    )
+    left, right = left[start:], right[start:]
     before: list[int] = []
     previous = list(range(len(right) + 1))
     for row, character in enumerate(left, 1):

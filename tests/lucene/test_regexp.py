@@ -1,0 +1,131 @@
+"""Lucene's regular expressions, against Python's where the two languages are the same."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orcodm.errors import InvalidQuery
+from orcodm.lucene.regexp import regexp
+
+from ..strategies import regexps
+
+TABLE = [
+    ("", ["", "!a"]),
+    ("a", ["a", "!", "!aa", "!b"]),
+    ("JO[A-Z]n", ["john", "!jo1n"]),
+    ("a.c", ["abc", "a\nc", "a😀c", "!ac"]),
+    ("a(b|c)*d?", ["a", "abcb", "acd", "!add"]),
+    ("a+b{2}c{1,2}d{2,}", ["abbcdd", "aabbccdddd", "!abcdd", "!abbcccdd", "!abbcd"]),
+    ("(ab){0,2}", ["", "ab", "abab", "!ababab"]),
+    ("(a?){3}b", ["b", "aaab", "!aaaab"]),
+    ("[^a-c]x", ["dx", "!ax"]),
+    ("[a\\-c]", ["a", "-", "c", "!b"]),
+    ("\\d+\\s\\w", ["12 a", "!a a"]),
+    ("[\\d_]+\\D", ["1_2x", "!123"]),
+    ("\\.\\\\\\*", [".\\*", "!a\\*"]),
+    ("~(ab)", ["", "a", "abc", "!ab"]),
+    ("~~a", ["a", "!b"]),
+    ("a~(.*b.*)c", ["ac", "axxc", "!axbc"]),
+    ("a.*&.*b", ["ab", "axb", "!a", "!b"]),
+    ("~(~(.*a.*)&~(.*b.*))", ["a", "xb", "!x"]),
+    ("@", ["", "abc"]),
+    ("a@b", ["ab", "axxb", "!a"]),
+    ("a|#", ["a", "!", "!#"]),
+    ("a#", ["!a", "!a#"]),
+    ('"a.*"b', ["a.*b", "!axb"]),
+    ("()", ["", "!a"]),
+    ("a()b", ["ab"]),
+    ("<1-31>", ["1", "31", "007", "!0", "!32", "!", "!1a"]),
+    ("<01-31>", ["01", "31", "!1", "!001", "!32"]),
+    ("<31-1>x", ["5x"]),
+    ("*a", ["*a", "!a"]),
+    ("a||b", ["a", "|b", "!b"]),
+    ("[]]", ["]"]),
+    ("[a", None),
+    ("[b-a]", None),
+    ("(a", None),
+    ("a)", None),
+    ("a|", None),
+    ("a\\", None),
+    ("\\x", None),
+    ("a{", None),
+    ("a{x}", None),
+    ("a{2,1}", None),
+    ("a{9999999}", None),
+    ('"a', None),
+    ("<a>", None),
+    ("<1-2", None),
+    ("(" * 60 + "a" + ")" * 60, None),
+    ("((((a{0,99}){0,99}){0,99}){0,99}){0,9999}", None),
+]
+
+
+@pytest.mark.parametrize(("pattern", "tokens"), TABLE)
+def test_a_pattern_matches_these_and_not_those(pattern: str, tokens: list[str] | None):
+    if tokens is None:
+        with pytest.raises(InvalidQuery, match="In the regular expression"):
+            regexp(pattern)
+    else:
+        matches = regexp(pattern)
+        assert [token for token in tokens if matches(token.removeprefix("!")) is token.startswith("!")] == []
+
+
+def test_case_counts_where_it_is_kept():
+    assert regexp("Ad[A-Z]", lower=False)("AdA")
+    assert not regexp("Ad[A-Z]", lower=False)("ada")
+
+
+PLAIN = st.recursive(
+    st.sampled_from(["a", "b", ".", "[ab]", "[^a]"]),
+    lambda inner: (
+        st.builds("{}{}".format, inner, inner)
+        | st.builds("({}|{})".format, inner, inner)
+        | st.builds("({}){}".format, inner, st.sampled_from(["*", "+", "?", "{2}", "{1,3}", "{2,}"]))
+    ),
+    max_leaves=6,
+)
+TOKENS = st.text(alphabet="abc", max_size=6)
+
+
+@given(PLAIN, TOKENS)
+def test_plain_patterns_match_as_in_python(pattern: str, token: str):
+    assert regexp(pattern)(token) == bool(re.fullmatch(pattern, token, re.DOTALL))
+
+
+@given(regexps(), regexps(), st.text(alphabet="adl1é", max_size=5))
+def test_operators_are_logic(one: str, two: str, token: str):
+    a, b = regexp(one)(token), regexp(two)(token)
+    assert regexp(f"({one})|({two})")(token) == (a or b)
+    assert regexp(f"({one})&({two})")(token) == (a and b)
+    assert regexp(f"~({one})")(token) == (not a)
+
+
+@given(st.text(alphabet='ab\\()[]{}|&~<>#@"*+?.-^1,2', max_size=12), st.text(max_size=4))
+def test_any_text_is_a_pattern_or_an_error(pattern: str, token: str):
+    try:
+        matches = regexp(pattern)
+    except InvalidQuery as error:
+        position = error.position
+    else:
+        position = 0
+        assert matches(token) in (True, False)
+    assert position in range(len(pattern) + 1)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "token"),
+    [
+        ("(a*)*b", "a" * 5000),
+        ("(a|aa)+c", "a" * 5000),
+        ("(a?){200}a{200}", "a" * 399),
+        ("(.*a.{200}){2}", "ab" * 1000),
+        ("(~(a.*b))*c", "ab" * 120),
+        ("((.*a.*)&(.*b.*)&~(.*c.*))*d", "ab" * 100),
+    ],
+)
+def test_no_pattern_takes_more_than_linear_time(pattern: str, token: str):
+    regexp(pattern)(token)  # for ever, were it to backtrack
