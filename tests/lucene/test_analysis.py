@@ -74,6 +74,6 @@ def test_tokens_are_stable(text: str, other: str):
     assert analyze(f"{text} {other}") == analyze(text) + analyze(other)
 
 
-@pytest.mark.parametrize("text", ["a'" * 50_000, "é_" * 50_000, "_" * 100_000 + "é", "j\u200d🏽" * 30_000])
+@pytest.mark.parametrize("text", ["a'" * 20_000, "é_" * 20_000, "_" * 20_000 + "é", "j\u200d🏽" * 10_000])
 def test_no_text_takes_more_than_linear_time(text: str):
     analyze(text)  # hours, were it to backtrack
