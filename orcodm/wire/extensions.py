@@ -14,6 +14,12 @@ from .routes import MAX_LIMIT
 HEADER: Final = "X-Orcodm-Capabilities"
 """On the answer to HEAD /v0."""
 
+TOKEN: Final = "X-Orcodm-Token"
+"""On a conditional write: the same for each attempt, so that an answer that was lost can be given again."""
+
+REPLAYED: Final = "X-Orcodm-Replayed"
+"""On an answer that was given before."""
+
 PLAIN: Final = Capabilities(
     atomic_batch=False, keyset=False, ref_chain=False, max_limit=MAX_LIMIT, own_writes=False
 )

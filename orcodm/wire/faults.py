@@ -6,6 +6,8 @@ of ours says beyond its class's message follows from its details, or travels amo
 
 from __future__ import annotations
 
+import re
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from .. import values
@@ -37,6 +39,8 @@ CONTENT_TYPE: Final = ("Content-Type", "application/json")
 
 _EXPLANATION: Final = "explanation"
 """The member of `details` with our message, where the reference fixes the one beside it."""
+
+_SECONDS: Final = re.compile(r"\s*[0-9]{1,9}(\.[0-9]{1,9})?\s*")
 
 _FIXED: Final = frozenset(
     {
@@ -137,3 +141,16 @@ def strange(response: Response, why: str) -> ProtocolError:
     start = response.body[:80].decode("utf-8", "replace")
     size = len(response.body)
     return ProtocolError(f"The server answered {response.status} ({kind}, {size} bytes) {why}: {start!r}")
+
+
+def retry_after(headers: Headers, now: float) -> float | None:
+    """The seconds for which `Retry-After` asks, be it in seconds or a date; None where it is neither."""
+    text = header(headers, "retry-after")
+    if text is None:
+        return None
+    try:
+        return max(
+            0.0, float(text) if _SECONDS.fullmatch(text) else parsedate_to_datetime(text).timestamp() - now
+        )
+    except (ValueError, TypeError, OverflowError):
+        return None

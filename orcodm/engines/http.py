@@ -1,0 +1,497 @@
+"""The engine that sends: any server that speaks Orchestrate v0, sync and async, over pooled connections.
+
+What to send and how to read the answer is the codec's; when to try again and what to believe of a lost
+answer is decided in `attempts`. Here are the sockets: time-outs, bounds, and the credentials, which go to
+one host only and show nowhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+import threading
+import time
+import zlib
+from base64 import b64encode
+from collections.abc import Iterable
+from importlib.metadata import version
+from typing import Any, Final, TypeVar, cast
+from urllib.parse import quote, unquote, urlsplit
+from weakref import WeakKeyDictionary
+
+import httpx
+from attrs import evolve, field, frozen
+
+from ..engine import Capabilities
+from ..errors import (
+    Aborted,
+    InvalidURL,
+    InvalidValue,
+    OrcodmError,
+    ProtocolError,
+    SessionClosed,
+    TransportError,
+    Unsupported,
+    UsageError,
+)
+from ..operations import Batch, BatchResult, Operation, Ping, Search
+from ..wire.codec import decode_capabilities, decode_response, encode_request
+from ..wire.extensions import HEADER, REPLAYED, TOKEN
+from ..wire.faults import retry_after
+from ..wire.messages import Response, header
+from .attempts import Attempt, Learn, Pause, Persistence, Reply, Retries, persist, stages
+
+R = TypeVar("R")
+
+MAX_RESPONSE: Final = 256 * 2**20
+"""How many bytes an answer may have, before and after it is unpacked."""
+
+CONCURRENCY: Final = 32
+"""How many operations of one batch are under way at once, where the server has no batches."""
+
+_log = logging.getLogger("orcodm.http")
+
+
+@frozen
+class Timeouts:
+    """Seconds to wait: for a connection, for each part of an answer, to send, and for a free connection."""
+
+    connect: float | None = 5.0
+    read: float | None = 30.0
+    write: float | None = 30.0
+    pool: float | None = 60.0
+
+    @classmethod
+    def of(cls, timeout: float | Timeouts | None) -> Timeouts:
+        """One number stands for all; None waits for ever."""
+        return timeout if isinstance(timeout, Timeouts) else cls(timeout, timeout, timeout, timeout)
+
+
+_TIMEOUTS: Final = Timeouts()
+_RETRIES: Final = Retries()
+_SAME: Final[Any] = object()
+
+
+@frozen
+class _Settings:
+    """What views of one engine may differ in. The header with the key is not among what is shown."""
+
+    headers: httpx.Headers = field(repr=False)
+    timeouts: dict[str, float | None]
+    retries: Retries
+
+
+class HTTPEngine:
+    """An engine over HTTP: `https://KEY@host[:port]`. One serves any number of threads, tasks and sessions.
+
+    `timeout` is in seconds, or `Timeouts`; `headers` go with each request; `retries` say how often and how
+    patiently a failure is tried again; `verify` is a path to the certificates to trust, or False. `transport`
+    and `async_transport` replace the network, as httpx takes them.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout: float | Timeouts | None = _TIMEOUTS,
+        headers: dict[str, str] | None = None,
+        retries: Retries = _RETRIES,
+        max_connections: int = 100,
+        max_response: int = MAX_RESPONSE,
+        concurrency: int = CONCURRENCY,
+        verify: str | bool = True,
+        transport: httpx.BaseTransport | None = None,
+        async_transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        origin, path, key = _read_url(url)
+        fields = httpx.Headers(
+            {
+                "Accept-Encoding": "gzip",
+                "Connection": "keep-alive",
+                "User-Agent": f"orcodm/{version('orcodm')}",
+                **(headers or {}),
+            }
+        )
+        if key is not None:
+            # httpx shows this header as [secure], so no repr and no traceback has the key.
+            fields["Authorization"] = "Basic " + b64encode(f"{key}:".encode()).decode()
+        # Without TLS there is nothing to verify, and loading the certificates takes longer than a request.
+        verify = verify if origin.scheme == "https" else False
+        self._pools = _Pools(max_connections, verify, transport, async_transport)
+        self._settings = _Settings(fields, _timeouts(timeout), retries)
+        self._origin = origin
+        self._path = path
+        self._max_response = max_response
+        self._concurrency = concurrency
+        self._server = _Server()
+
+    def __repr__(self) -> str:
+        return f"HTTPEngine({str(self._origin)!r})"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the server announces; it is asked once. Raises what asking raises."""
+        if self._server.capabilities is None:
+            self.execute(Ping())
+        return self._server.known()
+
+    def with_options(
+        self,
+        *,
+        headers: dict[str, str] | None = None,
+        timeout: float | Timeouts | None = _SAME,
+        retries: Retries | None = None,
+    ) -> HTTPEngine:
+        """The same engine, over the same connections, with other headers, time-outs or retries."""
+        settings = self._settings
+        if headers:
+            merged = settings.headers.copy()
+            merged.update(headers)
+            settings = evolve(settings, headers=merged)
+        if timeout is not _SAME:
+            settings = evolve(settings, timeouts=_timeouts(timeout))
+        if retries is not None:
+            settings = evolve(settings, retries=retries)
+        view = object.__new__(HTTPEngine)
+        view.__dict__.update(self.__dict__, _settings=settings)
+        return view
+
+    # -- sync --------------------------------------------------------------------------------------
+
+    def execute(self, operation: Operation[R], /) -> R:
+        """The answer to an operation; may be called from several threads."""
+        if isinstance(operation, Batch):
+            self.capabilities  # noqa: B018 - asks, where nobody has yet
+            if not self._server.is_ours:
+                return cast("R", BatchResult([self._outcome(part) for part in operation.operations]))
+        elif isinstance(operation, Search) and operation.cursor is not None:
+            _require_keyset(self.capabilities)
+        flow = self._persist(operation)
+        try:
+            step = next(flow)
+            while True:
+                step = flow.send(self._answer(step))
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+        except InvalidValue:
+            return cast("R", _unsent(operation))
+
+    def _outcome(self, operation: Operation[Any]) -> Any:
+        try:
+            return self.execute(operation)
+        except OrcodmError as error:
+            return error
+
+    def _answer(self, step: Attempt | Pause | Learn) -> Any:
+        if isinstance(step, Attempt):
+            request = self._request(step)
+            try:
+                with _Streamed(self._pools.sync().send(request, auth=None, stream=True)) as came:
+                    body = came.bounded(self._max_response)
+                    for chunk in came.response.iter_raw():
+                        body.take(chunk)
+                    return self._reply(step, came.response, body.whole())
+            except (OrcodmError, httpx.HTTPError) as error:
+                return Reply(_as_ours(error), 0)
+        if isinstance(step, Pause):
+            time.sleep(step.seconds)
+            return None
+        return self.capabilities
+
+    # -- async -------------------------------------------------------------------------------------
+
+    async def aexecute(self, operation: Operation[R], /) -> R:
+        """The answer to an operation, without blocking the event loop."""
+        if self._server.capabilities is None and not isinstance(operation, Ping):
+            # The first one asks, so that `capabilities`, which cannot be awaited, need not.
+            await self.aexecute(Ping())
+        if isinstance(operation, Batch) and not self._server.is_ours:
+            return cast("R", await self._each(operation))
+        if isinstance(operation, Search) and operation.cursor is not None:
+            _require_keyset(self._server.known())
+        flow = self._persist(operation)
+        try:
+            step = next(flow)
+            while True:
+                step = flow.send(await self._aanswer(step))
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+        except InvalidValue:
+            return cast("R", _unsent(operation))
+
+    async def _aanswer(self, step: Attempt | Pause | Learn) -> Any:
+        if isinstance(step, Attempt):
+            request = self._request(step)
+            try:
+                response = await self._pools.asynchronous().send(request, auth=None, stream=True)
+                try:
+                    body = _Bounded(response, self._max_response)
+                    async for chunk in response.aiter_raw():
+                        body.take(chunk)
+                finally:
+                    await response.aclose()
+                return self._reply(step, response, body.whole())
+            except (OrcodmError, httpx.HTTPError) as error:
+                return Reply(_as_ours(error), 0)
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+            return None
+        return self._server.known()
+
+    async def _each(self, batch: Batch) -> BatchResult:
+        """The outcomes of a batch's operations, each sent by itself, many at once.
+
+        Those of one key follow each other, and relations wait for the items before them.
+        """
+        outcomes: list[Any] = [None] * len(batch.operations)
+        free = asyncio.Semaphore(self._concurrency)
+
+        async def follow(indexes: Iterable[int]) -> None:
+            for index in indexes:
+                async with free:
+                    try:
+                        outcomes[index] = await self.aexecute(batch.operations[index])
+                    except OrcodmError as error:
+                        outcomes[index] = error
+
+        for stage in stages(batch.operations):
+            async with asyncio.TaskGroup() as tasks:
+                for indexes in stage:
+                    tasks.create_task(follow(indexes))
+        return BatchResult(outcomes)
+
+    # -- both --------------------------------------------------------------------------------------
+
+    def _persist(self, operation: Operation[R]) -> Persistence[R]:
+        return persist(operation, self._settings.retries, lambda: secrets.token_hex(16), random.random)
+
+    def _request(self, attempt: Attempt) -> httpx.Request:
+        sent = encode_request(attempt.operation)
+        headers = self._settings.headers.copy()
+        for name, value in sent.headers:
+            headers[name] = value
+        if attempt.token is not None:
+            headers[TOKEN] = attempt.token
+        target = (self._path + sent.target).encode("ascii")
+        # The client's own build_request merges and normalises what needs neither, for half of its time.
+        return httpx.Request(
+            sent.method,
+            self._origin.copy_with(raw_path=target),
+            headers=headers,
+            content=sent.body or None,
+            extensions={"timeout": self._settings.timeouts},
+        )
+
+    def _reply(self, attempt: Attempt, response: httpx.Response, body: bytes) -> Reply:
+        headers = tuple(response.headers.multi_items())
+        operation, status = attempt.operation, response.status_code
+        if type(operation) is Ping and 200 <= status < 300:
+            self._server.capabilities = decode_capabilities(header(headers, HEADER.lower()))
+            self._server.is_ours = header(headers, HEADER.lower()) is not None
+        if 300 <= status < 400:
+            return Reply(_redirected(status, response), status)
+        try:
+            outcome: Any = decode_response(operation, Response(status, headers, body))
+        except OrcodmError as error:
+            outcome = error
+            if status >= 500:
+                _log.info("%s was answered %d", type(operation).__name__, status)
+        return Reply(
+            outcome, status, retry_after(headers, time.time()), header(headers, REPLAYED.lower()) is not None
+        )
+
+    def close(self) -> None:
+        """Close the connections of the sync side. Later operations raise `SessionClosed`."""
+        self._pools.close()
+
+    async def aclose(self) -> None:
+        """Close all connections. Later operations raise `SessionClosed`."""
+        await self._pools.aclose()
+
+
+class _Server:
+    """What is known of the server; shared by all views of an engine."""
+
+    def __init__(self) -> None:
+        self.capabilities: Capabilities | None = None
+        self.is_ours = False
+
+    def known(self) -> Capabilities:
+        if self.capabilities is None:
+            raise UsageError("The server was not asked what it can do; execute a Ping first.")
+        return self.capabilities
+
+
+class _Pools:
+    """The connections: one client for all threads, and one for each event loop."""
+
+    def __init__(
+        self,
+        max_connections: int,
+        verify: str | bool,
+        transport: httpx.BaseTransport | None,
+        async_transport: httpx.AsyncBaseTransport | None,
+    ) -> None:
+        limits = httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections)
+        self._options: dict[str, Any] = {"limits": limits, "verify": verify}
+        self._transport = transport
+        self._async_transport = async_transport
+        self._lock = threading.Lock()
+        self._sync: httpx.Client | None = None
+        self._async: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
+        self._closed = False
+
+    def sync(self) -> httpx.Client:
+        if self._sync is None or self._closed:
+            with self._lock:
+                self._check()
+                if self._transport is None and self._async_transport is not None:
+                    raise UsageError("This engine has an async transport only: use the awaited forms.")
+                self._sync = self._sync or httpx.Client(transport=self._transport, **self._options)
+        return self._sync
+
+    def asynchronous(self) -> httpx.AsyncClient:
+        loop = asyncio.get_running_loop()
+        client = self._async.get(loop)
+        if client is None or self._closed:
+            self._check()
+            client = self._async[loop] = httpx.AsyncClient(transport=self._async_transport, **self._options)
+        return client
+
+    def _check(self) -> None:
+        if self._closed:
+            raise SessionClosed("The engine was closed.")
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            if self._sync is not None:
+                self._sync.close()
+
+    async def aclose(self) -> None:
+        self.close()
+        await self.close_loop()
+
+    async def close_loop(self) -> None:
+        """Close the connections of the running event loop; the next operation opens new ones."""
+        client = self._async.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.aclose()
+
+
+# -- addresses -------------------------------------------------------------------------------------
+
+
+def _read_url(url: str) -> tuple[httpx.URL, str, str | None]:
+    """The origin, the path before `/v0`, and the API key of an engine's URL."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        shown = f"{parts.scheme or '...'}://{parts.hostname or '...'}"
+        raise InvalidURL(f"{shown} is no engine URL: it has the form https://KEY@host[:port][/path]")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    origin = httpx.URL(f"{parts.scheme}://{host}" + (f":{port}" if port is not None else ""))
+    path = quote(unquote(parts.path), safe="/!$&'()*+,;=:@~").rstrip("/").removesuffix("/v0")
+    return origin, path, unquote(parts.username) if parts.username else None
+
+
+def _timeouts(timeout: float | Timeouts | None) -> dict[str, float | None]:
+    given = Timeouts.of(timeout)
+    return {"connect": given.connect, "read": given.read, "write": given.write, "pool": given.pool}
+
+
+# -- answers ---------------------------------------------------------------------------------------
+
+
+class _Bounded:
+    """The body of an answer, unpacked, up to a bound: a few bytes of gzip can be gigabytes."""
+
+    def __init__(self, response: httpx.Response, most: int) -> None:
+        self._most = most
+        self._room = most
+        self._parts: list[bytes] = []
+        encoding = response.headers.get("content-encoding", "identity").lower()
+        if encoding not in ("identity", "gzip", "x-gzip"):
+            raise ProtocolError(f"The server packed its answer as {encoding!r:.40}, which was not asked for.")
+        self._unzip = None if encoding == "identity" else zlib.decompressobj(zlib.MAX_WBITS | 16)
+
+    def take(self, chunk: bytes) -> None:
+        if self._unzip is not None and chunk:
+            try:
+                chunk = self._unzip.decompress(chunk, self._room + 1)
+            except zlib.error as error:
+                raise ProtocolError(f"The server's answer is not the gzip it says it is: {error}") from error
+        self._room -= len(chunk)
+        if self._room < 0:
+            raise ProtocolError(f"The server's answer has more than {self._most} bytes.")
+        self._parts.append(chunk)
+
+    def whole(self) -> bytes:
+        if self._unzip is not None and self._parts and not self._unzip.eof:
+            raise ProtocolError("The server's answer ends in the middle of its gzip.")
+        return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+
+
+class _Streamed:
+    """A response that is closed at the end of its block."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.response = response
+
+    def __enter__(self) -> _Streamed:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.response.close()
+
+    def bounded(self, most: int) -> _Bounded:
+        return _Bounded(self.response, most)
+
+
+_NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+
+
+def _as_ours(error: Exception) -> OrcodmError:
+    """The error of ours for one of httpx's, whose own text names hosts but no keys."""
+    if isinstance(error, OrcodmError):
+        return error
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    ours = TransportError(f"The server did not answer ({what}).", sent=not isinstance(error, _NOT_SENT))
+    ours.__cause__ = error
+    return ours
+
+
+def _redirected(status: int, response: httpx.Response) -> ProtocolError:
+    try:
+        target = httpx.URL(response.headers.get("location", ""))
+        shown = f"{target.scheme}://{target.host}" if target.host else target.path[:80]
+    except (httpx.InvalidURL, TypeError):
+        shown = "nowhere"
+    return ProtocolError(f"The server answered {status}, a redirect to {shown}, which is not followed.")
+
+
+def _require_keyset(capabilities: Capabilities) -> None:
+    if not capabilities.keyset:
+        raise Unsupported("This server has no keyset paging: search with an offset instead of a cursor.")
+
+
+def _unsent(operation: Operation[Any]) -> BatchResult:
+    """The outcomes of a batch with values that no request can hold. Raises for any other operation."""
+    if not isinstance(operation, Batch):
+        raise
+    outcomes: list[OrcodmError] = []
+    for part in operation.operations:
+        try:
+            encode_request(part)
+        except InvalidValue as error:
+            outcomes.append(error)
+        else:
+            outcomes.append(
+                Aborted("not sent, because the value of another operation of the batch is no JSON")
+            )
+    return BatchResult(outcomes)

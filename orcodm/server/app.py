@@ -1,0 +1,279 @@
+"""The server: decode, execute, encode, over any engine.
+
+The protocol is the codec's and the data the engine's. Here is what lies between: who asks, how much they
+may send, what they are answered when something fails, and the answers that are kept for those who lost them.
+Requests below `/v0` do not pass through a router, since the codec's table is one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import logging
+import os
+import random
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.requests import Request as WebRequest
+from starlette.responses import JSONResponse
+from starlette.routing import Route as WebRoute
+
+from ..engine import Engine
+from ..errors import Aborted, InternalError, OrcodmError, Unauthorized
+from ..operations import Batch, BatchResult, Operation, Ping
+from ..wire.batches import Import
+from ..wire.codec import (
+    Request,
+    Response,
+    decode_request,
+    encode_capabilities,
+    encode_response,
+)
+from ..wire.extensions import HEADER, REPLAYED, TOKEN
+from ..wire.faults import encode_fault
+from .keys import WHOLE, Keys
+from .namespace import Namespaced
+from .openapi import describe
+from .requests import Disconnected, Limits, Receive, Scope, Send, check_head, headers_of, read_body, target_of
+
+PACK_FROM: Final = 1024
+"""The smallest body that is worth gzip."""
+
+REMEMBERED: Final = 10_000
+"""How many answers to conditional writes are kept for clients who lost them."""
+
+_log = logging.getLogger("orcodm.server")
+
+
+def create_app(
+    engine: Engine,
+    keys: Keys | Iterable[str] | None = None,
+    *,
+    limits: Limits | None = None,
+    owns_engine: bool = False,
+) -> Application:
+    """An ASGI application that serves an engine.
+
+    `keys` are API keys (texts: they see the whole database), or `Keys`; None lets everybody in. With
+    `owns_engine` the engine is closed when the server stops.
+    """
+    if keys is not None and not isinstance(keys, Keys):
+        keys = Keys.of(*keys)
+    return Application(Service(engine, keys, limits or Limits()), owns_engine)
+
+
+class Application:
+    """The protocol under `/v0`; beside it health, readiness and the description of the routes."""
+
+    def __init__(self, service: Service, owns_engine: bool) -> None:
+        self.service = service
+
+        async def health(request: WebRequest) -> JSONResponse:
+            return JSONResponse({"status": "ok"})
+
+        async def ready(request: WebRequest) -> JSONResponse:
+            try:
+                await service.engine.aexecute(Ping())
+            except OrcodmError:
+                return JSONResponse({"status": "unavailable"}, 503)
+            return JSONResponse({"status": "ok"})
+
+        async def openapi(request: WebRequest) -> JSONResponse:
+            return JSONResponse(describe())
+
+        @asynccontextmanager
+        async def lifespan(app: Starlette) -> AsyncIterator[None]:
+            yield
+            if owns_engine:
+                await service.engine.aclose()
+
+        endpoints = {"/health": health, "/ready": ready, "/openapi.json": openapi}
+        self._beside = frozenset(endpoints)
+        self._pages = Starlette(
+            routes=[WebRoute(path, endpoint) for path, endpoint in endpoints.items()], lifespan=lifespan
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] not in self._beside:
+            await self.service(scope, receive, send)
+        else:
+            await self._pages(scope, receive, send)
+
+
+class Service:
+    """Orchestrate v0 over an engine."""
+
+    def __init__(self, engine: Engine, keys: Keys | None, limits: Limits) -> None:
+        self.engine = engine
+        self._keys = keys
+        self._limits = limits
+        self._answers = _Answers(REMEMBERED)
+        self._identify = _request_ids()
+        self._engines: dict[str, Engine] = {WHOLE: engine}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        identifier = next(self._identify)
+        given = dict(scope["headers"])
+        target = target_of(scope)
+        try:
+            response = await self._respond(scope, receive, given, target, identifier)
+        except Disconnected:
+            return
+        await _send(send, scope, given, response, identifier)
+        if _log.isEnabledFor(logging.INFO):
+            elapsed = (time.perf_counter() - started) * 1000
+            _log.info("%s %s %d %.1f ms %s", scope["method"], target, response.status, elapsed, identifier)
+
+    async def _respond(
+        self, scope: Scope, receive: Receive, given: dict[bytes, bytes], target: str, identifier: str
+    ) -> Response:
+        request = None
+        try:
+            check_head(scope, target, self._limits)
+            engine = self._engine_for(given.get(b"authorization"))
+            has_body = b"content-length" in given or b"transfer-encoding" in given
+            body = await read_body(receive, given, self._limits) if has_body else b""
+            request = Request(scope["method"], target, headers_of(given), body)
+            token = given.get(_TOKEN)
+            if token is None:
+                return await self._execute(engine, decode_request(request), request)
+            return await self._execute_once(engine, request, (given.get(b"authorization"), token))
+        except OrcodmError as error:
+            return _bodiless(encode_fault(error), scope["method"])
+        except (Disconnected, asyncio.CancelledError):
+            raise
+        except Exception:
+            # Nothing of it is the client's to know; the log has it under the same identifier.
+            _log.exception("%s %s failed %s", scope["method"], target, identifier)
+            return _bodiless(encode_fault(InternalError()), scope["method"])
+
+    async def _execute(self, engine: Engine, operation: Operation[Any], request: Request) -> Response:
+        try:
+            if isinstance(operation, Import):
+                outcome: Any = operation.result(await _import(engine, operation))
+            else:
+                outcome = await engine.aexecute(operation)
+        except OrcodmError as error:
+            outcome = error
+        response = encode_response(operation, outcome, request)
+        if type(operation) is Ping:
+            announced = (HEADER, encode_capabilities(engine.capabilities))
+            return Response(response.status, (*response.headers, announced), response.body)
+        return response
+
+    async def _execute_once(self, engine: Engine, request: Request, token: Any) -> Response:
+        """Execute, or give the answer again that the same attempt was given before."""
+        answer = self._answers.get(token)
+        if answer is not None:
+            # The first attempt may be under way still.
+            response = await asyncio.shield(answer)
+            return Response(response.status, (*response.headers, (REPLAYED, "1")), response.body)
+        answer = self._answers.begin(token)
+        try:
+            response = await self._execute(engine, decode_request(request), request)
+        except BaseException as error:
+            self._answers.forget(token)
+            answer.cancel() if isinstance(error, asyncio.CancelledError) else answer.set_exception(error)
+            # Who waits for it sees the error; where nobody does, nobody misses it.
+            answer.cancelled() or answer.exception()
+            raise
+        if response.status >= 500:
+            self._answers.forget(token)
+        answer.set_result(response)
+        return response
+
+    def _engine_for(self, authorization: bytes | None) -> Engine:
+        if self._keys is None:
+            return self.engine
+        application = self._keys.application(authorization)
+        if application is None:
+            raise Unauthorized
+        engine = self._engines.get(application)
+        if engine is None:
+            engine = self._engines[application] = Namespaced(self.engine, application)
+        return engine
+
+
+_TOKEN: Final = TOKEN.lower().encode()
+
+
+async def _import(engine: Engine, operation: Import) -> list[Any]:
+    """The outcomes of an import's writes: together where they all succeed, else each for itself."""
+    writes = operation.writes
+    together: BatchResult = await engine.aexecute(Batch(writes))
+    if not any(isinstance(outcome, Aborted) for outcome in together.outcomes):
+        return list(together.outcomes)
+    outcomes: list[Any] = []
+    for write in writes:
+        try:
+            outcomes.append(await engine.aexecute(write))
+        except OrcodmError as error:
+            outcomes.append(error)
+    return outcomes
+
+
+class _Answers:
+    """The last answers, by the tokens of their attempts; those under way among them."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: OrderedDict[Any, asyncio.Future[Response]] = OrderedDict()
+
+    def get(self, token: Any) -> asyncio.Future[Response] | None:
+        return self._kept.get(token)
+
+    def begin(self, token: Any) -> asyncio.Future[Response]:
+        answer = self._kept[token] = asyncio.get_running_loop().create_future()
+        if len(self._kept) > self._size:
+            self._kept.popitem(last=False)
+        return answer
+
+    def forget(self, token: Any) -> None:
+        self._kept.pop(token, None)
+
+
+# -- out -------------------------------------------------------------------------------------------
+
+
+async def _send(
+    send: Send, scope: Scope, given: dict[bytes, bytes], response: Response, identifier: str
+) -> None:
+    body = response.body
+    headers = [(name.encode(), value.encode("latin-1")) for name, value in response.headers]
+    headers.append((b"x-orchestrate-req-id", identifier.encode()))
+    if given.get(b"connection", b"").lower() != b"close":
+        headers.append((b"connection", b"keep-alive"))
+    if len(body) >= PACK_FROM and b"gzip" in given.get(b"accept-encoding", b""):
+        # The service marked the ETag of a packed answer; clients had to take the mark off again.
+        pack = gzip.compress
+        body = await asyncio.to_thread(pack, body, 5) if len(body) > 2**17 else pack(body, 5)
+        headers.append((b"content-encoding", b"gzip"))
+    if scope["method"] != "HEAD" and response.status != 204:
+        headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _bodiless(response: Response, method: str) -> Response:
+    return Response(response.status, response.headers) if method == "HEAD" else response
+
+
+def _request_ids() -> Any:
+    """UUIDs of version 1, as clients expect them; `uuid.uuid1` takes as long as answering a request."""
+    node = random.getrandbits(48) | 0x010000000000  # marked as no hardware address
+    sequence = random.getrandbits(14) | 0x8000
+    tail = f"{sequence:04x}-{node:012x}"
+    process = os.getpid()
+    last = 0
+    while True:
+        if os.getpid() != process:
+            yield from _request_ids()
+        now = time.time_ns() // 100 + 0x01B21DD213814000
+        last = now if now > last else last + 1
+        yield f"{last & 0xFFFFFFFF:08x}-{last >> 32 & 0xFFFF:04x}-{last >> 48 & 0x0FFF | 0x1000:04x}-{tail}"

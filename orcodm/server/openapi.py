@@ -1,0 +1,137 @@
+"""The OpenAPI document of the routes, generated from the table that the codec reads."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import version
+from typing import Any, Final
+
+from ..errors import ApiError
+from ..wire.batches import BATCH_TYPE, IMPORT_TYPES
+from ..wire.routes import MERGE_TYPE, PATCH_TYPE, TABLE, Route
+
+_ANY: Final[dict[str, Any]] = {}
+_MEDIA: Final[dict[str, tuple[str, ...]]] = {
+    "value": ("application/json",),
+    "properties": ("application/json",),
+    "changes": (PATCH_TYPE, MERGE_TYPE, "application/json"),
+    "batch": (BATCH_TYPE, *sorted(IMPORT_TYPES)),
+}
+_INTEGERS: Final = frozenset({"limit", "offset"})
+_FLAGS: Final = frozenset({"values", "upsert", "purge", "force"})
+
+
+@cache
+def describe() -> dict[str, Any]:
+    """The document; routes that share path and method are described together."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in TABLE:
+        if route.liberal:
+            continue
+        path = "/v0" + ("/" + route.path if route.path else "").replace("{*", "{")
+        methods = paths.setdefault(path, {})
+        known = methods.get(route.method.lower())
+        methods[route.method.lower()] = _operation(route) if known is None else _together(known, route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Orchestrate v0",
+            "version": version("orcodm"),
+            "description": "Keys with their history, full-text search, events and a graph.",
+        },
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"key": {"type": "http", "scheme": "basic"}},
+            "schemas": {"Error": _error_schema()},
+        },
+        "security": [{"key": []}],
+    }
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": f"{route.operation.__name__}_{len(route.segments)}",
+        "summary": (route.operation.__doc__ or "").partition("\n")[0],
+        "parameters": _parameters(route),
+        "responses": {
+            str(route.status): _answer(route),
+            "4XX": {
+                "description": "The request was refused.",
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+            },
+        },
+    }
+    if route.method == "HEAD":
+        described["responses"]["4XX"] = {"description": "The request was refused."}
+    if route.body:
+        media = {kind: {"schema": _ANY} for kind in _MEDIA[route.body]}
+        described["requestBody"] = {"required": route.body != "properties", "content": media}
+    return described
+
+
+def _answer(route: Route) -> dict[str, Any]:
+    described: dict[str, Any] = {"description": "Done."}
+    if route.status == 200 and route.method != "HEAD":
+        described["content"] = {"application/json": {"schema": _ANY}}
+    return described
+
+
+def _parameters(route: Route) -> list[dict[str, Any]]:
+    names = [name for _, name in route.fields] + ([route.rest] if route.rest else [])
+    found = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        for name in names
+    ]
+    found += [
+        {
+            "name": parameter.name,
+            "in": "query",
+            "description": parameter.about,
+            "schema": _schema(parameter.name),
+        }
+        for parameter in route.parameters
+    ]
+    found += [
+        {"name": name, "in": "query", "required": True, "schema": {"enum": [value]}}
+        for name, value in route.required
+    ]
+    found += [{"name": name, "in": "query", "schema": {"enum": [value]}} for name, value in route.always]
+    if route.condition:
+        found += [
+            {"name": name, "in": "header", "schema": {"type": "string"}}
+            for name in ("If-Match", "If-None-Match")
+        ]
+    return found
+
+
+def _schema(name: str) -> dict[str, Any]:
+    if name in _INTEGERS:
+        return {"type": "integer", "minimum": 0} | ({"maximum": 100} if name == "limit" else {})
+    return {"type": "boolean"} if name in _FLAGS else {"type": "string"}
+
+
+def _together(known: dict[str, Any], route: Route) -> dict[str, Any]:
+    other = _operation(route)
+    parameters = {(each["in"], each["name"]): each for each in (*known["parameters"], *other["parameters"])}
+    together = known | {
+        "summary": f"{known['summary']} Or: {other['summary']}",
+        "parameters": list(parameters.values()),
+        "responses": other["responses"] | known["responses"],
+    }
+    if "requestBody" in other and "requestBody" in known:
+        content = known["requestBody"]["content"] | other["requestBody"]["content"]
+        together["requestBody"] = known["requestBody"] | {"content": content}
+    return together
+
+
+def _error_schema() -> dict[str, Any]:
+    codes = sorted({code for _, code in ApiError._by_code})
+    return {
+        "type": "object",
+        "required": ["message", "code"],
+        "properties": {
+            "message": {"type": "string"},
+            "code": {"type": "string", "examples": codes},
+            "details": {"type": "object"},
+        },
+    }
