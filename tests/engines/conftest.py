@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,21 +13,39 @@ from orcodm.engines.connect import connect
 
 from .asking import Awaited
 
-Opener = Callable[[Path], Engine]
+# The driver for event loops has tests of its own; that it answers everything alike is seen to by CI.
+ENGINES = ["memory", "sqlite", pytest.param("awaited", marks=pytest.mark.slow)]
 
-ENGINES: dict[str, Opener] = {
-    "memory": lambda folder: connect("memory:"),
-    "sqlite": lambda folder: connect(f"sqlite:///{folder}/things.db"),
-    "awaited": lambda folder: Awaited(connect(f"sqlite:///{folder}/things.db")),
-}
+Opener = Callable[[str, Path], AbstractContextManager[Engine]]
+
+
+@pytest.fixture(scope="session")
+def opener() -> Opener:
+    """Opens an engine by its name, with nothing in it; its file goes into the folder."""
+
+    @contextmanager
+    def opened(name: str, folder: Path) -> Iterator[Engine]:
+        engine: Engine
+        match name:
+            case "memory":
+                engine = connect("memory:")
+            case "awaited":
+                engine = Awaited(connect("memory:"))
+            case _:
+                engine = connect(f"sqlite:///{folder}/things.db")
+        try:
+            yield engine
+        finally:
+            engine.close()
+
+    return opened
 
 
 @pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+def engine(request: pytest.FixtureRequest, opener: Opener, tmp_path: Path) -> Iterator[Engine]:
     """An empty engine; closed when the test ends."""
-    engine = ENGINES[request.param](tmp_path)
-    yield engine
-    engine.close()
+    with opener(request.param, tmp_path) as engine:
+        yield engine
 
 
 @pytest.fixture

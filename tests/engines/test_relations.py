@@ -189,6 +189,15 @@ def test_removing_what_is_not_there_is_no_error(people: Engine) -> None:
     assert related(people, "a", "friends") == []
 
 
+@pytest.mark.parametrize("gone", ["a", "b"])
+def test_a_relation_can_be_removed_where_an_end_is_gone(people: Engine, gone: str) -> None:
+    relate(people, "a", "friends", "b")
+    delete(people, gone)
+    unrelate(people, "a", "friends", "b")
+    put(people, gone, {"name": "again"})
+    assert related(people, "a", "friends") == []
+
+
 def test_the_relations_of_what_is_not_there_are_not_found(people: Engine) -> None:
     put(people, "gone", 1)
     delete(people, "gone")
