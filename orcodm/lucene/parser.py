@@ -24,7 +24,7 @@ from typing import Final
 
 from ..errors import InvalidQuery
 from .analysis import analyze
-from .regexp import regexp
+from .regexp import MAX_NODES, size
 from .tree import (
     Boolean,
     Boost,
@@ -50,6 +50,9 @@ MAX_LENGTH: Final = 100_000
 
 MAX_CLAUSES: Final = 1024
 """How many leaves a query may have, as in Lucene."""
+
+MAX_PATTERN: Final = 1024
+"""How many characters a wildcard may have; no token is longer than 255."""
 
 MAX_NESTING: Final = 100
 """How deep parentheses may nest."""
@@ -125,13 +128,14 @@ _CLAUSE = "a term, a phrase, a range or a group"
 class _Parser:
     """One run over one text; `position` is where reading goes on."""
 
-    __slots__ = ("clauses", "default", "nesting", "position", "text")
+    __slots__ = ("clauses", "default", "nesting", "parts", "position", "text")
 
     def __init__(self, text: str, default: str | None) -> None:
         self.text = text
         self.default = default
         self.position = 0
         self.clauses = 0
+        self.parts = 0  # of regular expressions
         self.nesting = 0
 
     def tree(self) -> Node:
@@ -256,6 +260,8 @@ class _Parser:
         if ("*" in word or "?" in word) and _is_wild(word):
             # Lucene passes over `~` behind a pattern; it has no meaning there.
             pattern = self.unescape(word, start, keep="*?\\")
+            if len(pattern) > MAX_PATTERN:
+                raise self.error(f"a pattern of at most {MAX_PATTERN:,} characters", start)
             if pattern != "*":
                 node = Wildcard(pattern, name)
             else:
@@ -328,11 +334,15 @@ class _Parser:
         _, boost = self.suffixes()
         node = Regexp(token["regexp"][1:-1], field)
         try:
-            regexp(node.pattern)
+            self.parts += size(node.pattern)
         except InvalidQuery as error:
             # Approximate where slashes are escaped, which the pattern no longer shows.
             position = token.start("regexp") + 1 + (error.position or 0)
             raise self.error(error.expected or "a regular expression", position) from None
+        if self.parts > MAX_NODES:
+            raise self.error(
+                f"smaller regular expressions: at most {MAX_NODES:,} parts", token.start("regexp")
+            )
         return node if boost is None else Boost(node, boost)
 
     def existing(self) -> Node:

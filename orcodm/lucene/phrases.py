@@ -8,6 +8,7 @@ in the phrase needs two positions.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
 
@@ -60,10 +61,10 @@ def _fits(places: list[int], positions: list[int], start: int, slop: int) -> boo
     Places ascend and so do their windows, which are equally wide: the first free position is never the
     wrong one to take.
     """
-    candidates = iter(positions)
+    free = 0
     for place in places:
-        lowest = start + place
-        position = next((at for at in candidates if at >= lowest), None)
-        if position is None or position > lowest + slop:
+        free = bisect_left(positions, start + place, free)
+        if free == len(positions) or positions[free] > start + place + slop:
             return False
+        free += 1
     return True

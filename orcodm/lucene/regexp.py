@@ -42,6 +42,13 @@ def regexp(pattern: str, lower: bool = True) -> Callable[[str], bool]:
     return _Automaton(pattern, lower).matches
 
 
+def size(pattern: str) -> int:
+    """How many parts the expression has. Raises `InvalidQuery` as `regexp` does."""
+    nodes = _Nodes()
+    _Reader(pattern, True, nodes).expression()
+    return len(nodes.nodes)
+
+
 class _Automaton:
     """The deterministic automaton of a pattern, as far as it was needed."""
 
@@ -72,7 +79,7 @@ class _Automaton:
         return number
 
     def matches(self, token: str) -> bool:
-        if len(self._sets) > MAX_NODES or len(self._nodes.nodes) > 20 * MAX_NODES:
+        if len(self._sets) > MAX_NODES or self._nodes.size > 20 * MAX_NODES:
             self._start()  # what was learned is forgotten, so that memory stays bounded
         state = 1
         for character in token:
@@ -98,6 +105,11 @@ class _Nodes:
         self.nullable: list[bool] = []
         self._numbers: dict[Node, int] = {}
         self._memory: dict[tuple[int, int], frozenset[int]] = {}
+
+    @property
+    def size(self) -> int:
+        """What is kept in all, expressions and derivatives."""
+        return len(self.nodes) + len(self._memory)
 
     def _node(self, node: Node, nullable: bool) -> int:
         number = self._numbers.get(node)

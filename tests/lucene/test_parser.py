@@ -251,6 +251,8 @@ def test_the_message_shows_the_place():
         ("a " * MAX_CLAUSES, "a " * (MAX_CLAUSES + 1), "at most 1,024 clauses"),
         ("(" * MAX_NESTING + "a" + ")" * MAX_NESTING, "(" * (MAX_NESTING + 1), "at most 100 levels"),
         ("/(a{0,99}){2}/", "/((a{0,2000}){0,2000}){0,2000}/", None),
+        ("/a{0,99}/ " * 40, "/a{0,99}/ " * 60, "smaller regular expressions"),
+        ("a*" * 512, "a*" * 513, "a pattern of at most 1,024"),
         ("x", "(" * 50_000, "at most 100 levels"),
         ("x", "a AND NOT " * 9_000, "at most 1,024 clauses"),
     ],
