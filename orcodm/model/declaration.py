@@ -36,7 +36,10 @@ def register(cls: type) -> None:
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("orcodm.model."):
         frame = frame.f_back
-    cls._namespace = {} if frame.f_locals is frame.f_globals else dict(frame.f_locals)  # type: ignore[attr-defined]
+    # Only what the annotations name: the locals of a function may be large, and hold connections.
+    named = set(re.findall(r"\w+", " ".join(map(str, declared_annotations(cls).values()))))
+    around = {} if frame.f_locals is frame.f_globals else frame.f_locals
+    cls._namespace = {name: around[name] for name in named & around.keys()}  # type: ignore[attr-defined]
     models[cls.__name__] = cls
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 from ..errors import InvalidDocument, InvalidModel, Problem, UsageError
 from ..flow import Flow
@@ -111,11 +111,11 @@ class Document(Tracked, Model):
     def from_value(cls, value: Any) -> Self:
         if cls._variants and type(value) is dict:
             tag = value.get(cls._discriminator)
-            variant = cls._variants.get(tag, cls) if isinstance(tag, str) else cls
+            variant = cls._variants.get(tag, cls._root) if isinstance(tag, str) else cls._root
             if not issubclass(variant, cls):
                 problem = Problem(cls._discriminator, tag, f"this is a {variant.__name__}")
                 raise InvalidDocument(cls.__name__, None, [problem])
-            return super(Document, variant).from_value(value)
+            return cast("Self", super(Document, variant).from_value(value))
         return super().from_value(value)
 
     def _fill(self, value: Any) -> None:
@@ -180,11 +180,11 @@ class Document(Tracked, Model):
     def _get_flow(cls, unit: Unit, key: str, default: Any) -> Flow[Any]:
         cls._concrete()
         operation = Get(collection=cls.collection, key=key)
-        return flows.get(unit, operation, (cls.collection, key), cls.from_value, default)
+        return flows.get(unit, operation, (cls.collection, key), cls.from_value, default, cls)
 
     @classmethod
     def _load_flow(cls, unit: Unit, item: Item) -> Flow[Any]:
-        return flows.load(unit, item, (item.collection, item.key), cls.from_value)
+        return flows.load(unit, item, (item.collection, item.key), cls.from_value, cls)
 
     @classmethod
     def _criterion(cls) -> Criterion | None:

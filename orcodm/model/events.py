@@ -215,8 +215,11 @@ class Series(Generic[V]):
         if self._document.key is None and session._unit.tracking:
             self._document.key = identifiers.next_key()  # the commit has to name it twice
         moment = None if at is None else milliseconds(at, "at")
+        if self._document.key is None:
+            raise UsageError(
+                f"this {type(self._document).__name__} has no key yet: save it before its events"
+            )
         event._document, event._type, event._timestamp = self._document, self._type, moment
-        event._place()
         return event, session
 
     def _get_flow(self, unit: Unit, timestamp: datetime | int, ordinal: int, default: Any) -> Flow[Any]:

@@ -185,10 +185,9 @@ class Versions(Generic[D]):
         if version.deleted:
             raise UsageError(f"{version!r} is a deletion: use delete()")
         document = self._document
-        document._fill(type(document)._upgraded(version.value))
         if document._state.deleted:
             document._state = NEW  # brought back on purpose; guarded against somebody else's new one
-        yield from flows.save(unit, document._mapped())
+        yield from flows.restore(unit, document._mapped(), version.value)
 
     def _listing(self, limit: int) -> ListRefs:
         read = self._document._read()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self, Union, cast, dataclass_transform, get_args, get_origin
+from typing import Any, ClassVar, Self, Union, cast, dataclass_transform, get_args, get_origin
 
 import attrs
 
-from ..errors import InvalidModel
+from ..errors import InvalidFilter, InvalidModel
 from ..query.expressions import Criterion, Expr, Order, box, near, nearest
 from ..values import decode, encode
 from . import mapping
@@ -109,49 +109,60 @@ class Embedded(Model):
 
     _value_semantics: ClassVar[bool] = True
 
-    if TYPE_CHECKING:
-        # What `User.address` offers beside its fields: `Path` has them.
-        @classmethod
-        def exists(cls) -> Criterion: ...
-        @classmethod
-        def near(cls, latitude: float, longitude: float, distance: str) -> Criterion: ...
-        @classmethod
-        def within(cls, north: float, east: float, south: float, west: float) -> Criterion: ...
-        @classmethod
-        def nearest(cls) -> Order: ...
+    # What `User.address` offers beside its fields, to type checkers; it is a `Path`, which has them.
+
+    @classmethod
+    def exists(cls) -> Criterion:
+        raise _no_field(cls)
+
+    @classmethod
+    def near(cls, latitude: float, longitude: float, distance: str) -> Criterion:
+        raise _no_field(cls)
+
+    @classmethod
+    def within(cls, north: float, east: float, south: float, west: float) -> Criterion:
+        raise _no_field(cls)
+
+    @classmethod
+    def nearest(cls) -> Order:
+        raise _no_field(cls)
+
+
+def _no_field(cls: type) -> InvalidFilter:
+    return InvalidFilter(f"ask a field of a document that holds {cls.__name__}, as in User.address.exists()")
 
 
 class Path:
     """A nested field on a class, `User.address`; its attributes are the expressions of the inner fields."""
 
-    __slots__ = ("_members", "_model", "path")
+    __slots__ = ("_members", "_model", "_path")
 
     def __init__(self, model: type[Model], path: str, members: tuple[str, ...]) -> None:
         self._model = model
         self._members = members
-        self.path = path
+        self._path = path
 
     def __getattr__(self, attribute: str) -> Any:
-        return self._model.expression(attribute, self.path, self._members)
+        return self._model.expression(attribute, self._path, self._members)
 
     def exists(self) -> Criterion:
         """The field is there and is not null."""
-        return Expr(self.path, self._members, Any, mapping.encode).exists()
+        return Expr(self._path, self._members, Any, mapping.encode).exists()
 
     def near(self, latitude: float, longitude: float, distance: str) -> Criterion:
         """Within a distance such as `"10km"` of a centre, in degrees. Raises `InvalidFilter`."""
-        return near(self.path, latitude, longitude, distance)
+        return near(self._path, latitude, longitude, distance)
 
     def within(self, north: float, east: float, south: float, west: float) -> Criterion:
         """Within a box, in degrees; one with `west > east` crosses the date line."""
-        return box(self.path, north, east, south, west)
+        return box(self._path, north, east, south, west)
 
     def nearest(self) -> Order:
         """By the distance from the centre of the query's `near` on this field."""
-        return nearest(self.path)
+        return nearest(self._path)
 
     def __repr__(self) -> str:
-        return f"<Path {self.path}>"
+        return f"<Path {self._path}>"
 
 
 def _make_schema(cls: type[Model]) -> Schema:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
 
-from ..errors import NotFound, UsageError
+from ..errors import NotFound, RelationNotFound, UsageError
 from ..flow import Flow, perform
 from ..identifiers import identifiers
 from ..operations import DeleteRelation, GetRelation, ListRelations, PutRelation, RelationItem
@@ -218,8 +218,10 @@ class Related(Generic[R]):
     def _properties(self, unit: Unit, target: Any) -> Flow[dict[str, Any]]:
         ends = self._ends(target)
         for pending in reversed(unit.relations):
-            if isinstance(pending.operation, PutRelation) and _same_ends(pending.operation, ends):
-                return dict(pending.operation.value)
+            if _same_ends(pending.operation, ends):
+                if isinstance(pending.operation, PutRelation):
+                    return dict(pending.operation.value)
+                raise RelationNotFound
         relation: RelationItem = yield GetRelation(**ends)
         return dict(relation.value or {})
 

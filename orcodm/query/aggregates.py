@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import InvalidFilter
 from ..operations import Bucket, Distances, Ranges, Stats, TimeSeries, TopValues
-from .expressions import Criterion, Expr, near
+from .expressions import Criterion, Expr, near, path_of
 
 INTERVALS = ("year", "quarter", "month", "week", "day", "hour")
 
@@ -57,7 +57,7 @@ def anywhere(place: Any, center: tuple[float, float], unit: str) -> Criterion:
 
 
 def _path(expression: Any, name: str) -> str:
-    path = getattr(expression, "path", None)
+    path = path_of(expression)
     if not isinstance(path, str):
         raise InvalidFilter(f"{name} takes a field such as User.age, not {expression!r}")
     return path

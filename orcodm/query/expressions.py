@@ -105,7 +105,7 @@ def _all(criteria: list[Criterion]) -> Node:
         node = criterion._node
         if criterion._negated:
             clauses.append(Clause(Occur.MUST_NOT, node))
-        elif isinstance(node, Boolean) and all(clause.occur is not Occur.SHOULD for clause in node.clauses):
+        elif isinstance(node, Boolean) and _conjunctive(node):
             clauses.extend(node.clauses)  # (a AND b) AND c reads better flat, and means the same
         elif not isinstance(node, MatchAll):
             clauses.append(Clause(Occur.MUST, node))
@@ -121,6 +121,12 @@ def _all(criteria: list[Criterion]) -> Node:
     if len(clauses) == 1:
         return clauses[0].node
     return Boolean(tuple(clauses))
+
+
+def _conjunctive(node: Boolean) -> bool:
+    # One of exclusions alone matches nothing, so it must not become exclusions from something else.
+    occurs = {clause.occur for clause in node.clauses}
+    return Occur.MUST in occurs and Occur.SHOULD not in occurs
 
 
 def _any(nodes: Iterable[Node]) -> Node:
@@ -379,6 +385,11 @@ class Expr(Generic[T]):
             raise InvalidFilter(f"{self.path} cannot be changed")
         pointer = "".join("/" + member.replace("~", "~0").replace("/", "~1") for member in self._members)
         return Update({"op": name, "path": pointer, **members})
+
+
+def path_of(thing: Any) -> Any:
+    """The path of a field, also of a nested one; None of anything else."""
+    return getattr(thing, "path" if isinstance(thing, Expr) else "_path", None)
 
 
 def near(path: str, latitude: float, longitude: float, distance: str) -> Criterion:

@@ -31,7 +31,7 @@ from ..operations import (
     TopValuesResult,
 )
 from . import aggregates
-from .expressions import Criterion, Expr, Order, conjunction, orders
+from .expressions import Criterion, Expr, Order, conjunction, orders, path_of
 
 D = TypeVar("D")
 R = TypeVar("R")
@@ -396,7 +396,7 @@ class Query(Generic[D]):
         return answer
 
     def _around(self, place: Any, center: tuple[float, float], unit: str) -> Query[D]:
-        if any(isinstance(node, Near) and node.field == place.path for node in _leaves(self.tree)):
+        if any(isinstance(node, Near) and node.field == path_of(place) for node in _leaves(self.tree)):
             return self
         return self.filter(aggregates.anywhere(place, center, unit))
 

@@ -8,7 +8,7 @@ from attrs import evolve
 
 from ..errors import Conflict, UsageError
 from ..values import encode
-from .merge import Overlap, merge
+from .merge import Overlap, merge, same
 from .state import NEW, Mapped
 from .tracking import shown, stand_on
 
@@ -64,7 +64,7 @@ def merge_into(error: Conflict) -> Any:
 def merged(document: Mapped, base: Any, mine: Any, theirs: Any, cause: Conflict | None = None) -> Any:
     """The value with both sides' changes. Raises `Conflict` naming the members that both changed."""
     try:
-        return merge(base, mine, theirs)
+        return combined(document, base, mine, theirs)
     except Overlap as overlap:
         raised = Conflict(
             f"both sides changed {overlap} of {shown(document)}: choose with "
@@ -73,6 +73,15 @@ def merged(document: Mapped, base: Any, mine: Any, theirs: Any, cause: Conflict 
         )
         raised.document, raised.mine, raised.base, raised.theirs = document, mine, base, theirs
         raise raised from cause
+
+
+def combined(document: Mapped, base: Any, mine: Any, theirs: Any) -> Any:
+    """The merge, in today's shape where one of the values is still in an older one. Raises `Overlap`."""
+    model = type(document)
+    if all(value is None or same(value, model._upgraded(value)) for value in (base, theirs)):
+        return merge(base, mine, theirs)
+    today = [value and model.from_value(value)._dumped(validate=False) for value in (base, mine, theirs)]
+    return merge(*today)
 
 
 def _stand_on_theirs(error: Conflict) -> None:

@@ -13,14 +13,24 @@ from attrs import evolve, frozen
 from blinker import Signal
 
 from .. import signals
-from ..errors import Aborted, CommitError, Conflict, InvalidDocument, NotFound, OrcodmError, UsageError
+from ..errors import (
+    Aborted,
+    CommitError,
+    Conflict,
+    InvalidDocument,
+    NotFound,
+    OrcodmError,
+    Problem,
+    UsageError,
+)
 from ..flow import Call, Flow, perform, send
 from ..operations import Batch, Condition, IfAbsent, IfMatch, JsonPatch, Patch, Write
 from ..patch import apply
 from ..values import encode
-from .conflicts import describe, merged, resolve
+from .conflicts import combined, describe, resolve
+from .merge import Overlap, same
 from .state import Mapped
-from .tracking import changes, checked, dirty, shown, stand_on
+from .tracking import changes, checked, shown, shown_key, spelled, stand_on
 from .unit import Pending, Unit
 
 D = TypeVar("D", bound=Mapped)
@@ -36,7 +46,10 @@ ATTEMPTS: Final = 20
 
 @frozen
 class Outcome:
-    """What became of one document of a bulk save: `error` is None where it is stored."""
+    """What became of one document of a bulk save: `error` is None where it is stored.
+
+    An error of a `post_save` receiver is one as well, though the document is stored.
+    """
 
     document: Any
     error: Exception | None = None
@@ -45,11 +58,13 @@ class Outcome:
 # -- reading ---------------------------------------------------------------------------------------
 
 
-def load(unit: Unit, item: Any, identity: tuple[Any, ...], make: Callable[[Any], Any]) -> Flow[Any]:
+def load(
+    unit: Unit, item: Any, identity: tuple[Any, ...], make: Callable[[Any], Any], model: type = object
+) -> Flow[Any]:
     """The document of a stored item: the object that the session knows, or the one that `make` gives."""
     known = unit.known(identity)
     if known is not None:
-        return known
+        return _of(model, known)
     document = make(item.value)
     document._stored(item)
     stand_on(document, item.ref, _text(item), item.reftime)
@@ -60,12 +75,17 @@ def load(unit: Unit, item: Any, identity: tuple[Any, ...], make: Callable[[Any],
 
 
 def get(
-    unit: Unit, operation: Any, identity: tuple[Any, ...], make: Callable[[Any], Any], default: Any = RAISE
+    unit: Unit,
+    operation: Any,
+    identity: tuple[Any, ...],
+    make: Callable[[Any], Any],
+    default: Any = RAISE,
+    model: type = object,
 ) -> Flow[Any]:
     """The document that an operation reads."""
     known = unit.known(identity)
     if known is not None and id(known) not in unit.deleted:
-        return known
+        return _of(model, known)
     try:
         if known is not None:
             raise NotFound.item(operation.collection, operation.key)
@@ -74,7 +94,7 @@ def get(
         if default is RAISE:
             raise
         return default
-    return (yield from load(unit, item, identity, make))
+    return (yield from load(unit, item, identity, make, model))
 
 
 def refresh(unit: Unit, document: Mapped) -> Flow[None]:
@@ -99,8 +119,9 @@ def save(unit: Unit, document: Mapped, force: bool = False, on_conflict: OnConfl
     yield from _tell(signals.pre_save, unit, document)
     for _ in range(ATTEMPTS):
         change = checked(document) if force or document._state.deleted else changes(document)
-        if change is None:  # a merge found that theirs has it all
-            break
+        if change is None:  # a receiver took the change back, or a merge found that theirs has it all
+            unit.settle(document)
+            return
         value, text = change
         try:
             result = yield from perform(document._write(value, _condition(document, force)))
@@ -113,6 +134,25 @@ def save(unit: Unit, document: Mapped, force: bool = False, on_conflict: OnConfl
             break
     else:
         raise UsageError(f"gave up on {shown(document)} after {ATTEMPTS} conflicts in a row")
+    yield from _tell(signals.post_save, unit, document)
+
+
+def restore(unit: Unit, document: Mapped, value: Any) -> Flow[None]:
+    """Write an older value of a document, exactly as it was stored."""
+    _check_identity(document)
+    document._fill(document._upgraded(value))
+    yield from _tell(signals.pre_save, unit, document)
+    written = spelled(document, value)
+    text = encode(written)
+    if document._state.base is not None and same(written, document._state.base_value):
+        unit.settle(document)
+        return
+    try:
+        result = yield from perform(document._write(written, _condition(document, False)))
+    except Conflict as error:
+        yield from _conflict(unit, document, written, error)
+        raise
+    _written(unit, document, result, text)
     yield from _tell(signals.post_save, unit, document)
 
 
@@ -147,8 +187,6 @@ def patch(unit: Unit, document: Any, operations: Sequence[dict[str, Any]]) -> Fl
     read = document._read()
     operation = Patch(collection=read.collection, key=read.key, changes=changed)
     yield from _tell(signals.pre_save, unit, document)
-    unsaved = state.base is not None and dirty(document)
-    mine = checked(document)[0] if unsaved else None
     if state.ref is None:
         yield from perform(operation)
         item = yield from perform(read)
@@ -156,14 +194,24 @@ def patch(unit: Unit, document: Any, operations: Sequence[dict[str, Any]]) -> Fl
     else:
         value = apply(state.base_value, changed)
         type(document).from_value(value).to_value()  # what would not fit the model is not sent
+        after = document._upgraded(value)
+        unsaved = changes(document)
+        if unsaved is not None:
+            try:
+                after = combined(document, state.base_value, unsaved[0], value)
+            except Overlap as overlap:
+                raise UsageError(
+                    f"{overlap} of {shown(document)} is changed and not saved, and patched as well: "
+                    "save() it before, or refresh() to drop the change"
+                ) from None
         try:
             result = yield from perform(evolve(operation, condition=IfMatch(state.ref)))
         except Conflict as error:
             yield from _conflict(unit, document, value, error)
             raise
-        document._fill(merged(document, state.base_value, mine, value) if unsaved else value)
+        document._fill(after)
         stand_on(document, result.ref, encode(value))
-    unit.remember(document)
+    unit.settle(document)
     yield from _tell(signals.post_save, unit, document)
 
 
@@ -260,9 +308,12 @@ def bulk(unit: Unit, documents: Sequence[Any]) -> Flow[list[Outcome]]:
             else:
                 document._stored(outcome)
                 stand_on(document, outcome.ref, text)
-                if signals.post_save.receivers:
-                    yield from _tell(signals.post_save, unit, document)
+                unit.added.pop(id(document), None)
                 outcomes[index] = Outcome(document)
+                try:
+                    yield from _tell(signals.post_save, unit, document)
+                except Exception as error:
+                    outcomes[index] = Outcome(document, error)
         waiting = again  # each round sends at least one document less
     return [outcomes[index] for index in range(len(documents))]
 
@@ -282,6 +333,13 @@ def _to_write(document: Mapped) -> bool:
         if signals.pre_save.receivers:
             return True
         raise
+
+
+def _of(model: type, known: Any) -> Any:
+    if isinstance(known, model):
+        return known
+    problem = Problem("", None, f"this session has it as a {type(known).__name__}")
+    raise InvalidDocument(model.__name__, shown_key(known), [problem])
 
 
 def _check_identity(document: Mapped) -> None:
@@ -319,8 +377,7 @@ def _text(item: Any) -> bytes:
 def _written(unit: Unit, document: Mapped, result: Any, text: bytes) -> None:
     document._stored(result)
     stand_on(document, result.ref, text)
-    unit.added.pop(id(document), None)
-    unit.remember(document)
+    unit.settle(document)
 
 
 def _deleted(unit: Unit, document: Mapped) -> None:

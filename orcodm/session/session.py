@@ -132,7 +132,7 @@ class Session:
 
     def expunge(self, document: Document | Event) -> None:
         """Take a document out of the session, with whatever was changed in it."""
-        self._unit.forget(document._mapped())
+        self._unit.drop(document._mapped())
 
     @property
     def new(self) -> tuple[Any, ...]:
@@ -259,7 +259,8 @@ class Session:
         if self._lock.acquire(blocking=False):
             self._user = user
             return True
-        if self._user is not None and self._user[0] == user[0] and (task is None or self._user[1] is task):
+        holder = self._user
+        if holder is not None and holder[0] == user[0] and holder[1] in (None, _current_task()):
             return False
         raise ConcurrentUse(
             "this session is at work in another thread or task: give each its own Session; "
@@ -290,27 +291,34 @@ def retry(engine: Engine, function: Callable[[Session], R], attempts: int = 5) -
     After a `Conflict` it is called again, on another session that reads anew, up to `attempts` times in all;
     then the conflict is raised. It must not have other effects than through its session.
     """
-    for attempt in itertools.count(1):
+    for attempt in range(1, _positive(attempts) + 1):
         try:
             with Session(engine) as session:
                 return function(session)
         except Conflict:
-            if attempt >= _positive(attempts):
+            if attempt == attempts:
                 raise
             time.sleep(_delay(attempt))
     raise AssertionError
 
 
 async def aretry(engine: Engine, function: Callable[[Session], Awaitable[R]], attempts: int = 5) -> R:
-    for attempt in itertools.count(1):
+    for attempt in range(1, _positive(attempts) + 1):
         try:
             async with Session(engine) as session:
                 return await function(session)
         except Conflict:
-            if attempt >= _positive(attempts):
+            if attempt == attempts:
                 raise
             await asyncio.sleep(_delay(attempt))
     raise AssertionError
+
+
+def _current_task() -> Any:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no event loop runs in this thread
+        return None
 
 
 def _delay(attempt: int) -> float:

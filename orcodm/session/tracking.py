@@ -21,19 +21,28 @@ def changes(document: Mapped) -> tuple[Any, bytes] | None:
     current, text = checked(document, validate=False)
     if text == base:
         return None
-    model = type(document)
-    stored = decode(base)
-    normal = model.from_value(decode(base))._dumped(validate=False)
+    normal = _normal(document, decode(base))
     if same(current, normal):
         return None
     document._dumped(validate=True)
     if encode(normal) == base:
         return current, text  # the common case: what is stored has the model's own spelling
-    if not same(stored, model._upgraded(decode(base))):
+    stored = decode(base)
+    if not same(stored, document._upgraded(decode(base))):
         # A value in an older shape is written whole in today's: half of each would be neither.
         return current, text
     value = keep_spelling(current, normal, stored)
     return value, encode(value)
+
+
+def spelled(document: Mapped, stored: Any) -> Any:
+    """The document's value, spelled as a stored one where it says the same. Raises `InvalidDocument`."""
+    return keep_spelling(checked(document)[0], _normal(document, stored), stored)
+
+
+def _normal(document: Mapped, stored: Any) -> Any:
+    """What a load and save make of a stored value."""
+    return type(document).from_value(stored)._dumped(validate=False)
 
 
 def checked(document: Mapped, validate: bool = True) -> tuple[dict[str, Any], bytes]:

@@ -40,13 +40,21 @@ class Unit:
 
     def known(self, identity: Identity) -> Any | None:
         """The object that stands for a stored thing in this session."""
-        return self.identity.get(identity) if self.tracking else None
+        document = self.identity.get(identity) if self.tracking else None
+        # One that waits to be created may have got another key since.
+        return document if document is None or document._identity == identity else None
 
     def remember(self, document: Mapped) -> None:
-        """Make a stored document the one object for its key."""
+        """Make a stored document the one object for its key, unless there is one: that may have changes."""
         if self.tracking and document._state.identity is not None:
-            self.identity[document._state.identity] = document
-            document._session = self.owner
+            known = self.identity.setdefault(document._state.identity, document)
+            if known is document:
+                document._session = self.owner
+
+    def settle(self, document: Mapped) -> None:
+        """Note that a document is stored as it is."""
+        self.added.pop(id(document), None)
+        self.remember(document)
 
     def add(self, document: Mapped) -> None:
         """Plan to write a document. Raises `UsageError` where another object has its key."""
@@ -72,7 +80,7 @@ class Unit:
     def delete(self, document: Mapped) -> None:
         """Plan to delete a document; one that was only added is forgotten."""
         if id(document) in self.added:
-            self.forget(document)
+            self.drop(document)
         elif document._state.deleted:
             pass
         elif document._state.ref is None:
@@ -93,6 +101,19 @@ class Unit:
                 del self.identity[identity]
         document._session = None
 
+    def drop(self, document: Mapped) -> None:
+        """Take a document out of the session, and what waits for the commit because of it."""
+        unstored = id(document) in self.added
+        self.forget(document)
+        self.relations = [
+            one
+            for one in self.relations
+            if one.subject is not document and not (unstored and one.target is document)
+        ]
+        for one in list(self.added.values()):
+            if getattr(one, "_document", None) is document:
+                self.forget(one)
+
     def release(self, documents: list[Any]) -> None:
         """Let go of the documents that are unchanged and that nobody else holds; empties the list.
 
@@ -112,9 +133,13 @@ class Unit:
 
     def stored(self) -> Iterator[Any]:
         """The documents that stand on a stored version and are not to be deleted."""
-        for document in list(self.identity.values()):
-            if id(document) not in self.added and id(document) not in self.deleted:
+        for identity, document in list(self.identity.items()):
+            if id(document) in self.added or id(document) in self.deleted:
+                continue
+            if document._state.identity == identity:
                 yield document
+            else:  # it was added under another key
+                del self.identity[identity]
 
     def dirty(self) -> tuple[Any, ...]:
         return tuple(document for document in self.stored() if dirty(document))

@@ -1,0 +1,88 @@
+"""What has to be written, found by comparison with the value last read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from orcodm import InvalidDocument
+from orcodm.session.tracking import changes, dirty, stand_on
+from orcodm.values import decode, encode
+
+from ..people import Address, User
+
+
+def stored(key: str = "ada", **value: Any) -> User:
+    """A document as if it was read."""
+    user = User.from_value({"name": "Ada", **value})
+    user.key = key
+    stand_on(user._mapped(), "0a", encode({"name": "Ada", **value}))
+    return user
+
+
+def written(user: User) -> Any:
+    change = changes(user._mapped())
+    return None if change is None else decode(change[1])
+
+
+def test_a_new_document_is_written_whole() -> None:
+    user = User(key="ada", name="Ada")
+    assert written(user) == user.to_value()
+
+
+def change_tags(user: User) -> None:
+    user.tags.append("x")
+
+
+def change_city(user: User) -> None:
+    assert user.address is not None
+    user.address.city = "Ockham"
+
+
+def change_home(user: User) -> None:
+    user.homes[1].country = None
+
+
+CHANGES: list[tuple[dict[str, Any], Any, dict[str, Any] | None]] = [
+    # the stored members beside the name, a change, and the members that are written
+    ({}, lambda user: None, None),
+    ({}, lambda user: setattr(user, "age", None), None),
+    ({"age": None}, lambda user: setattr(user, "age", 3), {"age": 3}),
+    ({"age": 3}, lambda user: setattr(user, "age", None), {"age": None}),
+    ({"tags": []}, change_tags, {"tags": ["x"]}),
+    ({}, change_tags, {"tags": ["x"]}),
+    ({"address": {"city": "London", "zip": 5}}, change_city, {"address": {"city": "Ockham", "zip": 5}}),
+    ({"homes": [{"city": "a"}, {"city": "b", "country": "x"}]}, change_home,
+     {"homes": [{"city": "a"}, {"city": "b", "country": None}]}),
+    ({"score": 0}, lambda user: setattr(user, "score", 0.0), {"score": 0.0}),
+    ({"joined": "2020-01-01T00:00:00Z"}, lambda user: setattr(user, "age", 1),
+     {"joined": "2020-01-01T00:00:00Z", "age": 1}),
+    ({"?": {"deep": [1]}}, lambda user: user.extra["?"]["deep"].append(2), {"?": {"deep": [1, 2]}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "change", "after"), CHANGES)
+def test_changes_at_any_depth_are_found_by_comparison(value: Any, change: Any, after: Any) -> None:
+    user = stored(**value)
+    change(user)
+    assert written(user) == (None if after is None else {"name": "Ada", **after})
+    assert dirty(user._mapped()) == (after is not None)
+
+
+def test_a_change_that_is_taken_back_is_none() -> None:
+    user = stored(address={"city": "London"})
+    user.address = None
+    assert dirty(user._mapped())
+    user.address = Address(city="London")
+    assert not dirty(user._mapped())
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800", {"a": {1: 2}}, {1, 2}, object()])
+def test_what_json_cannot_hold_is_an_invalid_document(value: Any) -> None:
+    user = stored()
+    user.extra["a"] = [value]
+    with pytest.raises(InvalidDocument, match="User 'ada' does not fit its model") as caught:
+        changes(user._mapped())
+    assert caught.value.path.startswith("a[0]")
+    assert dirty(user._mapped())
