@@ -128,14 +128,14 @@ _CLAUSE = "a term, a phrase, a range or a group"
 class _Parser:
     """One run over one text; `position` is where reading goes on."""
 
-    __slots__ = ("clauses", "default", "nesting", "parts", "position", "text")
+    __slots__ = ("clauses", "default", "effort", "nesting", "position", "text")
 
     def __init__(self, text: str, default: str | None) -> None:
         self.text = text
         self.default = default
         self.position = 0
         self.clauses = 0
-        self.parts = 0  # of regular expressions
+        self.effort = 0  # of regular expressions
         self.nesting = 0
 
     def tree(self) -> Node:
@@ -334,12 +334,12 @@ class _Parser:
         _, boost = self.suffixes()
         node = Regexp(token["regexp"][1:-1], field)
         try:
-            self.parts += size(node.pattern)
+            self.effort += size(node.pattern)
         except InvalidQuery as error:
             # Approximate where slashes are escaped, which the pattern no longer shows.
             position = token.start("regexp") + 1 + (error.position or 0)
             raise self.error(error.expected or "a regular expression", position) from None
-        if self.parts > MAX_NODES:
+        if self.effort > MAX_NODES:
             raise self.error(
                 f"smaller regular expressions: at most {MAX_NODES:,} parts", token.start("regexp")
             )
