@@ -17,6 +17,9 @@ from .errors import InvalidValue
 MAX_DEPTH = 200
 """How deep lists and objects may nest in a value."""
 
+ENVELOPE = 20
+"""How deep a value may lie within the texts that are decoded: pages, batches, what holds them."""
+
 _PASSTHROUGH = (
     orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
@@ -45,7 +48,7 @@ def canonical(value: Any) -> bytes:
 
 
 def decode(data: bytes | str) -> Any:
-    """The value of a JSON text. Raises `ValueError` where it is none."""
+    """The value of a JSON text, which may hold values. Raises `ValueError` where it is no JSON."""
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
     if _LONG_RUN not in raw.translate(_DIGITS_ALIKE):
         return orjson.loads(raw)
@@ -55,7 +58,7 @@ def decode(data: bytes | str) -> Any:
         value = json.loads(raw.decode())
     except RecursionError:
         raise ValueError("nested too deep") from None
-    check(value)
+    _check(value, "", -ENVELOPE)
     return value
 
 

@@ -131,6 +131,12 @@ def test_a_value_may_nest_as_deep_as_is_stated() -> None:
     assert decode(encode(huge)) == huge
 
 
+@pytest.mark.parametrize("innermost", [0, 2**70])
+def test_a_text_may_hold_values_of_that_depth(innermost: int) -> None:
+    value = nested(MAX_DEPTH, innermost)
+    assert decode(b'{"results":[{"value":' + encode(value) + b"}]}") == {"results": [{"value": value}]}
+
+
 @pytest.mark.parametrize("value", ["null", {"null": "null"}, [None], {"nan": None}])
 def test_null_is_not_mistaken_for_what_is_no_number(value: Any) -> None:
     assert decode(encode(value)) == value
