@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from attrs import frozen
+
+from .. import values
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -24,6 +28,15 @@ class Response:
     status: int
     headers: Headers = ()
     body: bytes = b""
+
+    @property
+    def value(self) -> Any:
+        """The JSON value of the body, None where there is no body. Raises `ValueError`."""
+        return values.decode(self.body) if self.body else None
+
+    def header(self, name: str) -> str | None:
+        """The first header of a name, however it is written."""
+        return header(self.headers, name.lower())
 
 
 def header(headers: Headers, name: str) -> str | None:
