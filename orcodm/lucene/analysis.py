@@ -28,10 +28,11 @@ _ASCII = re.compile(r"\w++(?:(?:(?<=[a-z])[.':](?=[a-z])|(?<=[0-9])[.,;'](?=[0-9
 
 def analyze(text: str) -> list[str]:
     """The tokens of a text, in their order. Repeated ones repeat; a text without words has none."""
-    if text.isascii() and len(text) <= MAX_TOKEN_LENGTH:
+    if text.isascii():
         tokens: list[str] = _ASCII(text.lower())
-        # Underscores join words but are none.
-        return [token for token in tokens if token.strip("_")] if "_" in text else tokens
+        if len(text) <= MAX_TOKEN_LENGTH or max(map(len, tokens), default=0) <= MAX_TOKEN_LENGTH:
+            # Underscores join words but are none.
+            return [token for token in tokens if token.strip("_")] if "_" in text else tokens
     lowered = lower(text)
     return [lowered[start:end] for start, end in spans(text)]
 
@@ -40,8 +41,10 @@ def spans(text: str) -> list[tuple[int, int]]:
     """Where each token stands in the text, as (start, end)."""
     classes = text.translate(_CLASSES)
     found = [match.span() for match in _TOKEN.finditer(classes)]
-    if "e" in classes or any(end - start > MAX_TOKEN_LENGTH // 2 for start, end in found):
-        return list(_exact_spans(text, classes))
+    # An astral character has two units, so from half of the length on a token may be too long.
+    half = MAX_TOKEN_LENGTH // 2
+    if "e" in classes or (len(text) > half and any(end - start > half for start, end in found)):
+        return _exact_spans(text, classes)
     return found
 
 
@@ -98,7 +101,9 @@ def _word() -> str:
     run = f"(?>(?:k{marks})++|(?:{piece})++)"  # 9, 10, 13
     # Bounded, since a run of joiners that no word follows would be scanned again from each of them.
     joiners = f"{joiner}{{,{MAX_TOKEN_LENGTH}}}+"
-    return f"i{marks}|(?:[nN]{marks})++|(?>{joiners}{run}(?:{joiner}++{run})*+{joiner}*+)"  # 13a, 13b
+    # By far the most words are letters and then nothing that could go on, so these are tried first.
+    others = f"a++(?![^ ,])|i{marks}|(?:[nN]{marks})++"
+    return f"{others}|(?>{joiners}{run}(?:{joiner}++{run})*+{joiner}*+)"  # 13a, 13b
 
 
 def _emoji() -> str:
