@@ -112,7 +112,7 @@ def _emoji() -> str:
     marks = "(?:[mcgGfN]|j(?!j*+[pef]))*+"
     element = f"(?>j*+[pe]{marks}s?+|f{marks})"
     joint = f"(?:j{element}|(?<!s)j++f{marks})"
-    key = "[#1][mjfgGN]*+s?+c[mjcfgGN]*+"
+    key = "[#1][mjcfgGN]*s?c[mjcfgGN]*+"
     flag = "R[mjstcgGfN]*+"
     return f"(?>{element}(?:g++G|{joint}*+)|{key}|{flag}{flag})"
 
