@@ -36,9 +36,8 @@ from typing import Any
 
 from .analysis import analyze, normalize
 from .entries import DAY, KIND, Entry, Leaf, date, field_name, is_day
-from .geometry import distance_from
+from .geometry import UNITS, distance_from
 from .literals import equality, number
-from .parser import UNITS
 from .patterns import Remembered, TokenTest, fuzzy, wildcard
 from .phrases import phrase
 from .regexp import regexp

@@ -1,4 +1,4 @@
-"""Distances on the globe, which is a sphere here."""
+"""Distances on the globe, which is a sphere here, and their units."""
 
 from __future__ import annotations
 
@@ -8,6 +8,19 @@ from typing import Final
 
 RADIUS: Final = 6_378_137.0
 """Metres. The equatorial radius: a degree on the equator is 111.32 km, as with the hosted service."""
+
+UNITS: Final[dict[str, float]] = {
+    "km": 1000.0,
+    "m": 1.0,
+    "cm": 0.01,
+    "mm": 0.001,
+    "mi": 1609.344,
+    "yd": 0.9144,
+    "ft": 0.3048,
+    "in": 0.0254,
+    "nmi": 1852.0,
+}
+"""Units of distance, in metres."""
 
 Point = tuple[float, float]
 

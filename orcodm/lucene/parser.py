@@ -24,6 +24,7 @@ from typing import Final
 
 from ..errors import InvalidQuery
 from .analysis import analyze
+from .geometry import UNITS as UNITS
 from .regexp import MAX_NODES, size
 from .tree import (
     Boolean,
@@ -367,15 +368,13 @@ class _Parser:
         if match is None:
             raise self.error("TO between the bounds", self.skipped())
         self.position = match.end()
-        start = self.position
         upper = self.bound(True, "the upper bound")
         end = _RANGE_END.match(self.text, self.position)
         if end is None:
             raise self.error("] or } after the upper bound", self.skipped())
-        if end[1] == "}" and upper is not None:
-            self.position = start
-            upper = self.bound(False, "the upper bound")
         self.position = end.end()
+        if end[1] == "}" and upper is not None:
+            upper = Bound(upper.text, False, upper.quoted)
         return Range(lower, upper, field)
 
     def is_range(self, position: int) -> bool:
@@ -526,7 +525,7 @@ def _is_empty(node: Node) -> bool:
     if isinstance(node, Term | Phrase):
         if node.field is not None and node.field.startswith("@path."):
             return False
-        return not node.text.isalnum() and not analyze(node.text)
+        return not analyze(node.text)
     if isinstance(node, Boost):
         return _is_empty(node.node)
     return isinstance(node, Boolean) and all(_is_empty(clause.node) for clause in node.clauses)
@@ -544,19 +543,6 @@ def _unquote(raw: str) -> str:
 # Escapes are read in pairs, so that the second of two backslashes escapes nothing.
 _UNESCAPED_WILD = re.compile(r"(?:^|[^\\])(?:\\\\)*[*?]")
 _IN_BACKTICKS = re.compile(r"\\([`\\])")
-
-UNITS: Final[dict[str, float]] = {
-    "km": 1000.0,
-    "m": 1.0,
-    "cm": 0.01,
-    "mm": 0.001,
-    "mi": 1609.344,
-    "yd": 0.9144,
-    "ft": 0.3048,
-    "in": 0.0254,
-    "nmi": 1852.0,
-}
-"""Units of distance, in metres."""
 
 _CENTRE = {
     **dict.fromkeys(("latitude", "lat"), "latitude"),
