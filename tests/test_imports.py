@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -59,24 +60,27 @@ def statements(node: ast.AST) -> Iterator[ast.AST]:
             yield from statements(child)
 
 
-def imported(path: Path) -> Iterator[tuple[str, ast.stmt]]:
+@cache
+def imported(path: Path) -> frozenset[str]:
     """The absolute names of the modules a file imports, `orcodm.` first where they are ours."""
+    names: set[str] = set()
     package = ("orcodm", *path.relative_to(ROOT).parts[:-1])
     for node in statements(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, node) for alias in node.names)
+            names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else ()
             name = ".".join((*base, *(node.module.split(".") if node.module else ())))
             # `from . import tree` names a module, `from .tree import Node` something inside one.
             for alias in node.names:
                 deeper = f"{name}.{alias.name}"
-                yield (deeper if deeper.removeprefix("orcodm.") in MODULES else name), node
+                names.add(deeper if deeper.removeprefix("orcodm.") in MODULES else name)
+    return frozenset(names)
 
 
 def ours(path: Path) -> set[str]:
     """The modules of orcodm that a file imports, without the prefix."""
-    return {name.removeprefix("orcodm.") for name, _ in imported(path) if name.split(".")[0] == "orcodm"}
+    return {name.removeprefix("orcodm.") for name in imported(path) if name.split(".")[0] == "orcodm"}
 
 
 def covers(prefix: str, name: str) -> bool:
@@ -98,9 +102,7 @@ def test_every_part_is_still_there() -> None:
 
 
 def test_only_the_http_engine_imports_httpx() -> None:
-    users = {
-        module for module, path in MODULES.items() for name, _ in imported(path) if covers("httpx", name)
-    }
+    users = {module for module, path in MODULES.items() for name in imported(path) if covers("httpx", name)}
     assert users <= {"engines.http"}
 
 
@@ -129,4 +131,4 @@ def test_a_line_of_third_parties_is_kept_out_of_the_pure_parts() -> None:
     foreign = {"httpx", "tantivy", "sqlite3", "starlette", "uvicorn", "opensearchpy"}
     for module, path in MODULES.items():
         if module.split(".")[0] in {*PURE, "lucene", "wire", "query", "session", "model"}:
-            assert not {name.split(".")[0] for name, _ in imported(path)} & foreign, module
+            assert not {name.split(".")[0] for name in imported(path)} & foreign, module
