@@ -39,11 +39,9 @@ from ...lucene.tree import (
 from . import terms
 from .automata import between, literal, wildcard
 from .documents import KINDS
-from .terms import COLLECTION, SCHEMA, UNINDEXED, UNIT, part, prefix
+from .terms import BEGINNING, COLLECTION, SCHEMA, UNINDEXED, UNIT, part, plain, prefix
 
 STRINGS: Final = "[se]"
-_LONGEST_BOUND: Final = 100
-"""How much of a range's bound is compared by the index; each character is a level of its pattern."""
 
 
 @frozen(eq=False)
@@ -115,8 +113,9 @@ def _phrase(node: Phrase) -> Plan | None:
     if len(words) < 2:
         return _any_word(words, node.text, node.field) if words else None
     place, start = _place(node.field)
-    if node.slop:
-        # Tantivy counts moves otherwise, so all the words, and the evaluator says how they stand.
+    if node.slop or place == "words":
+        # Tantivy counts moves otherwise, and `words` has no positions: so all of the words, and the
+        # evaluator says how they stand.
         clauses = [(Must.Must, Query.term_query(SCHEMA, place, start + word)) for word in set(words)]
         together = Plan(Query.boolean_query(clauses), exact=False)
     else:
@@ -148,8 +147,9 @@ def _verbatim(node: Verbatim) -> Plan:
     if name == KIND:
         return _constant(Query.term_query(SCHEMA, "scope", node.text)) if node.text in KINDS else _NOTHING
     if name == COLLECTION:
-        return _constant(Query.term_query(SCHEMA, "scope", UNIT + node.text))
-    return _either([_value(node.field, terms.string(node.text)), *_scalars(node.text, node.field)])
+        return _constant(Query.term_query(SCHEMA, "scope", UNIT + plain(node.text)))
+    text = terms.string(node.text, whole=_is_path(name))
+    return _either([_value(node.field, text), *_scalars(node.text, node.field)])
 
 
 def _scalars(text: str, field: str | None) -> list[Plan]:
@@ -268,9 +268,9 @@ def _text_range(node: Range, letters: str = STRINGS) -> Plan:
     upper = None if node.upper is None else node.upper.text
     with_lower, with_upper = _closed(node.lower), _closed(node.upper)
     exact = True
-    if lower is not None and len(lower) > _LONGEST_BOUND:
-        lower, with_lower, exact = lower[:_LONGEST_BOUND], True, False
-    if upper is not None and len(upper) > _LONGEST_BOUND:
+    if lower is not None and len(lower) > BEGINNING:
+        lower, with_lower, exact = lower[:BEGINNING], True, False
+    if upper is not None and len(upper) > BEGINNING:
         # Whatever begins like the bound may still be below it.
         upper, exact = None, False
     pattern = between(lower, upper, with_lower=with_lower, with_upper=with_upper)

@@ -228,7 +228,7 @@ class Current:
         generation = None if anew else self._refreshed(directory)
         if generation is None:
             generation = directory.begin()
-        with directory.writing(generation) as writer:
+        with directory.writing(generation, large=not generation.applied) as writer:
             applied, seen = self._apply(writer, generation.applied)
             if applied == generation.applied:
                 return

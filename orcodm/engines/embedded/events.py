@@ -91,16 +91,18 @@ def list_events(connection: sqlite3.Connection, operation: ListEvents) -> Page[E
 
 def post_event(transaction: Transaction, operation: PostEvent) -> EventWritten:
     timestamp = transaction.now if operation.timestamp is None else operation.timestamp
-    ordinal = identifiers.next() if operation.ordinal is None else operation.ordinal
-    path = (operation.collection, operation.key, operation.type, timestamp, ordinal)
     text = encode(operation.value)
     ref = link(None, canonical(operation.value))
     seq = transaction.sequence + 1
-    if not transaction.execute(_ADD, (seq, seq, *path, ref, transaction.now, text)).rowcount:
-        current = transaction.execute(_EVENT, path).fetchone()
-        raise AlreadyExists.of_ref(operation.collection, operation.key, None, current[2])
-    transaction.advance()
-    return _written(path, ref)
+    while True:
+        ordinal = identifiers.next() if operation.ordinal is None else operation.ordinal
+        path = (operation.collection, operation.key, operation.type, timestamp, ordinal)
+        if transaction.execute(_ADD, (seq, seq, *path, ref, transaction.now, text)).rowcount:
+            transaction.advance()
+            return _written(path, ref)
+        if operation.ordinal is not None:
+            current = transaction.execute(_EVENT, path).fetchone()
+            raise AlreadyExists.of_ref(operation.collection, operation.key, None, current[2])
 
 
 def put_event(transaction: Transaction, operation: PutEvent) -> EventWritten:

@@ -31,7 +31,7 @@ import tantivy
 from ...errors import OrcodmError
 from ...lucene.entries import Entry
 from .documents import Stored
-from .terms import SCHEMA, UNINDEXED, exact, existing, part, prefix, scopes
+from .terms import SCHEMA, UNINDEXED, exact, existing, part, prefix, scopes, words
 
 FORMAT: Final = 1
 """Of the terms and of the schema below; another number makes every index anew."""
@@ -54,24 +54,21 @@ def document(stored: Stored, entry: Entry) -> tantivy.Document:
     made.add_integer("id", stored.id)
     made.add_integer("seq", stored.seq)
     add = made.add_text
-    for scope in scopes(stored.kind, stored.collection):
-        add("scope", scope)
+    add("scope", " ".join(scopes(stored.kind, stored.collection)))
     add("has", existing(entry))
     for field, leaves in entry.path.items():
         if field not in UNINDEXED:
-            start = prefix(field)
             for leaf in leaves:
-                for term in exact(leaf):
-                    add("exact", start + term)
+                for term in exact(leaf, whole=True):
+                    add("exact", prefix(field) + term)
     for field, leaves in entry.leaves.items():
         start = prefix(field)
         for leaf in leaves:
             for term in exact(leaf):
                 add("exact", start + term)
-        # Each string is an addition of its own: there is a gap in the positions between two of them, and
-        # so no phrase matches across.
-        for tokens in entry.tokens(field):
-            if tokens:
+            if type(leaf) is str and (tokens := words(leaf)):
+                # Each string is an addition of its own: there is a gap in the positions between two of
+                # them, and so no phrase matches across.
                 add(part(field), start + (" " + start).join(tokens))
                 add("words", " ".join(tokens))
     return made
@@ -180,10 +177,10 @@ class IndexDirectory:
         return Generation(self.path, {"generation": secrets.token_hex(4), "applied": 0})
 
     @contextmanager
-    def writing(self, generation: Generation) -> Iterator[Writer]:
+    def writing(self, generation: Generation, *, large: bool) -> Iterator[Writer]:
         """A writer, alone on this generation. Raises `WriterBusy` where another process has it."""
         with _translated():
-            writer = Writer(self, generation)
+            writer = Writer(self, generation, large)
         try:
             yield writer
         finally:
@@ -215,11 +212,11 @@ class IndexDirectory:
 class Writer:
     """Changes on their way into the index; `commit` makes them visible to the next `reload`."""
 
-    def __init__(self, directory: IndexDirectory, generation: Generation) -> None:
+    def __init__(self, directory: IndexDirectory, generation: Generation, large: bool) -> None:
         self._directory = directory
         self._generation = generation
-        # One indexing thread: it has a core to itself while this thread makes the next documents.
-        self._writer: tantivy.IndexWriter | None = generation.index.writer(HEAP, 1)
+        # More threads make more segments, which is worth it only where there is much to do.
+        self._writer: tantivy.IndexWriter | None = generation.index.writer(HEAP, 2 if large else 1)
         # What a new generation was given; looking for documents to replace costs more than not to.
         self._added: set[int] | None = None if generation.applied else set()
 

@@ -194,7 +194,11 @@ def put(transaction: Transaction, operation: Put) -> Written:
 
 
 def post(transaction: Transaction, operation: Post) -> Written:
-    key = identifiers.next_key()
+    while True:
+        key = identifiers.next_key()
+        # Also a deleted item keeps its key: a new one would otherwise inherit its history.
+        if transaction.execute(_HEAD_WITHOUT_VALUE, (operation.collection, key)).fetchone() is None:
+            break
     return put(
         transaction,
         Put(collection=operation.collection, key=key, value=operation.value, condition=IfAbsent()),

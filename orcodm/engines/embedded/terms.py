@@ -6,7 +6,7 @@ the term:
 * `text0` to `text16`  analysed words of one field, `name␟word`, with positions. The length of a text
   counts in its score, and Tantivy knows one length for each of its fields: so the names are spread over
   several, and a long biography rarely makes a name less relevant;
-* `words`  the same words without the field, for queries that name none;
+* `words`  the same words without the field and without positions, for queries that name none;
 * `exact`  whole values, `name␟` and then a letter for the type: `s` a string, `e` a string that is a date,
   `d` its instant, `n` a number, `b` a boolean. Within a type the order of terms is the order of values, so
   that ranges are ranges of terms;
@@ -19,6 +19,7 @@ the term:
 from __future__ import annotations
 
 import math
+import re
 import struct
 from functools import lru_cache
 from hashlib import blake2b
@@ -27,11 +28,15 @@ from zlib import crc32
 
 import tantivy
 
+from ...lucene.analysis import MAX_TOKEN_LENGTH, analyze
 from ...lucene.entries import KIND, Entry, Leaf, date
 
 UNIT: Final = "\x1f"
-LONGEST: Final = 2000
-"""Strings are indexed so far; beyond it a hash stands for the rest."""
+LONGEST: Final = 40
+"""Longer strings of the value are indexed by their beginning and a hash: nobody asks for a whole text by
+its end, and long unique terms are what indexing spends its time on."""
+BEGINNING: Final = 32
+"""How much of a longer one is kept. Bounds of ranges up to this length are compared exactly."""
 
 COLLECTION: Final = "@path.collection"
 UNINDEXED: Final = frozenset({KIND, COLLECTION, "@path.ref"})
@@ -48,12 +53,12 @@ def _schema() -> tantivy.Schema:
     # Signed, since deleting by term makes a signed term of a Python integer, which finds no unsigned one.
     builder.add_integer_field("id", indexed=True, fast=True)
     builder.add_integer_field("seq", fast=True)
-    builder.add_text_field("scope", tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("scope", tokenizer_name="whitespace", index_option="basic")
     builder.add_text_field("has", tokenizer_name="whitespace", index_option="basic")
     builder.add_text_field("exact", tokenizer_name="raw", index_option="basic")
     for part in range(PARTS):
         builder.add_text_field(f"text{part}", tokenizer_name="whitespace", index_option="position")
-    builder.add_text_field("words", tokenizer_name="whitespace", index_option="position")
+    builder.add_text_field("words", tokenizer_name="whitespace", index_option="freq")
     return builder.build()
 
 
@@ -65,10 +70,15 @@ SCHEMA: Final = _schema()
 def prefix(field: str) -> str:
     """What the terms of a field (its full name) begin with."""
     # "value.name" to ".name": shorter, and still not to be confused with "@path.name".
-    name = field.removeprefix("value") if not field.startswith("@") else field
-    if len(name) > _LONG_NAME or not name.isprintable() or " " in name:
-        name = "#" + blake2b(name.encode(), digest_size=16).hexdigest()
-    return name + UNIT
+    return plain(field if field.startswith("@") else field.removeprefix("value")) + UNIT
+
+
+@lru_cache(maxsize=10_000)
+def plain(name: str) -> str:
+    """A name of any length and characters as one without white space, of limited length."""
+    if len(name) > _LONG_NAME or not name.isprintable() or " " in name or name.startswith("#"):
+        return "#" + blake2b(name.encode(), digest_size=16).hexdigest()
+    return name
 
 
 @lru_cache(maxsize=10_000)
@@ -92,11 +102,14 @@ def existing(entry: Entry) -> str:
     return _names(tuple(entry.leaves))
 
 
+@lru_cache(maxsize=10_000)
 def scopes(kind: str, collection: str) -> tuple[str, str, str]:
-    """The `scope` terms of a document."""
-    return kind, UNIT + collection, kind + UNIT + collection
+    """The `scope` terms of a document: its kind, its collection, and both."""
+    within = plain(collection)
+    return kind, UNIT + within, kind + UNIT + within
 
 
+@lru_cache(maxsize=10_000)
 def number(value: int | float) -> str:
     """A number as a term whose order is the number's, also across integers and floats.
 
@@ -106,7 +119,7 @@ def number(value: int | float) -> str:
     try:
         nearest = float(value)
     except OverflowError:
-        nearest = math.copysign(math.inf, value)
+        nearest = math.inf if value > 0 else -math.inf
     digits = ordered(nearest)
     return f"n{digits}" if nearest == value else f"n{digits}~{value}"
 
@@ -127,20 +140,37 @@ def moment(microseconds: int) -> str:
     return f"d{microseconds + 2**63:016x}"
 
 
-def string(text: str) -> str:
-    """A string as a term: itself, in the order of code points, or its beginning and a hash of all of it."""
-    letter = "s" if date(text) is None else "e"
-    if len(text) <= LONGEST:
+def string(text: str, *, whole: bool = False) -> str:
+    """A string as a term, in the order of code points; metadata is indexed `whole`."""
+    return _string(text, date(text), whole)
+
+
+def _string(text: str, instant: int | None, whole: bool) -> str:
+    letter = "s" if instant is None else "e"
+    if whole or len(text) <= LONGEST:
         return letter + text
-    return f"{letter}{text[:LONGEST]}\x1e{blake2b(text.encode(), digest_size=16).hexdigest()}"
+    return f"{letter}{text[:BEGINNING]}\x1e{blake2b(text.encode(), digest_size=8).hexdigest()}"
 
 
-def exact(leaf: Leaf) -> tuple[str, ...]:
+def exact(leaf: Leaf, *, whole: bool = False) -> tuple[str, ...]:
     """The terms of a whole value, without their prefix. A string that is a date has two."""
     if type(leaf) is str:
         instant = date(leaf)
-        return (string(leaf),) if instant is None else (string(leaf), moment(instant))
+        text = _string(leaf, instant, whole)
+        return (text,) if instant is None else (text, moment(instant))
     if type(leaf) is bool:
         return ("b1" if leaf else "b0",)
     assert not isinstance(leaf, str)
     return (number(leaf),)
+
+
+# Letters and digits that touch across one of these are one word to the analyser.
+_JOINING: Final = re.compile(r"[.,:;'](?=\w)|_", re.ASCII).search
+_LETTERS: Final = "".join(chr(code).lower() if chr(code).isalnum() else " " for code in range(128))
+
+
+def words(text: str) -> list[str]:
+    """`analyze(text)`, faster for the plain English that most of an index is made of."""
+    if text.isascii() and len(text) <= MAX_TOKEN_LENGTH and _JOINING(text) is None:
+        return text.translate(_LETTERS).split()
+    return analyze(text)
