@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from ..session import context, flows
 from ..session.flows import OnConflict
@@ -63,6 +63,10 @@ class Tracked:
     async def arefresh(self) -> None:
         session = self._own_session()
         await session._arun(flows.refresh(session._unit, self._mapped()))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy, or what is sent to another process, belongs to no session.
+        return {name: value for name, value in self.__dict__.items() if name != "_session"}
 
     def _own_session(self) -> Session:
         return context.session_of(self)

@@ -65,7 +65,10 @@ def load(
     known = unit.known(identity)
     if known is not None:
         return _of(model, known)
-    document = make(item.value)
+    try:
+        document = make(item.value)
+    except InvalidDocument as error:
+        raise InvalidDocument(error.model, "/".join(map(str, identity[1:])), error.problems) from None
     document._stored(item)
     stand_on(document, item.ref, _text(item), item.reftime)
     unit.remember(document)

@@ -1,0 +1,241 @@
+"""Declarations: what makes a field, and what is refused while the class is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, ClassVar
+
+import attrs
+import pytest
+
+import orcodm
+from orcodm import Document, Embedded, Event, Field, InvalidDocument, InvalidModel, Nested, field
+from orcodm.query.expressions import Expr
+
+from ..people import Address, User
+from . import eager
+
+
+class Node(Document, collection="nodes"):
+    """A class of strings for annotations, one of itself and one of a later class among them."""
+
+    name: Field[str]
+    children: Nested[list[Leaf]] = field(factory=list)
+    root: Nested[Leaf | None] = field(default=None)
+
+
+class Leaf(Embedded):
+    label: Field[str]
+    leaves: Nested[list[Leaf]] = field(factory=list)
+
+
+def test_a_field_is_a_value_on_an_instance_and_an_expression_on_the_class() -> None:
+    user = User(name="Ada", age=36)
+    assert (user.name, user.age) == ("Ada", 36)
+    assert isinstance(User.age, Expr)
+    assert (User.age.path, User.key.path) == ("value.age", "@path.key")
+    assert User.address.city.path == "value.address.city"
+    assert repr(User.address) == "<Path value.address>"
+
+
+def test_defaults_and_factories() -> None:
+    one, other = User(name="x"), User(name="y")
+    assert (one.age, one.tags, one.key) == (None, [], None)
+    assert one.tags is not other.tags
+
+
+def test_names_of_later_classes_and_of_the_class_itself() -> None:
+    node = Node(name="a", children=[Leaf(label="b", leaves=[Leaf(label="c")])])
+    assert Node.from_value(node.to_value()).children == node.children
+    assert Node.children.leaves.label.path == "value.children.leaves.label"
+
+
+def test_annotations_that_are_no_strings() -> None:
+    house = eager.House(key="a", rooms=[eager.Room(name="hall")])
+    assert eager.House.from_value(house.to_value()).rooms == house.rooms
+    assert eager.House.rooms.name.path == "value.rooms.name"
+
+
+def test_classes_within_a_function() -> None:
+    class Inner(Embedded):
+        x: Field[int]
+        again: Nested[Inner | None] = field(default=None)
+
+    class Outer(Document, collection="outers"):
+        inner: Nested[Inner]
+        later: Nested[Later | None] = field(default=None)
+
+    class Later(Embedded):
+        y: orcodm.Field[int]
+
+    outer = Outer(inner=Inner(x=1, again=Inner(x=2)), later=Later(y=3))
+    assert Outer.from_value(outer.to_value()).later == Later(y=3)
+
+
+def test_a_class_keeps_no_locals_but_those_it_names() -> None:
+    large = object()
+
+    class Small(Document, collection="smalls"):
+        when: Field[datetime]
+
+    assert large not in Small._namespace.values()
+
+
+def test_another_name_in_json() -> None:
+    class Coded(Document, collection="coded"):
+        from_: Field[str] = field(name="from")
+        save_: Field[int] = field(name="save", default=1)
+
+    assert Coded(from_="x").to_value() == {"from": "x", "save": 1}
+    assert Coded.from_value({"from": "y"}).from_ == "y"
+    assert Coded.from_.path == "value.from"
+    with pytest.raises(InvalidDocument, match="from: required, but missing"):
+        Coded.from_value({})
+
+
+def test_a_converter_takes_what_the_constructor_is_given() -> None:
+    class Tag(Document, collection="tags"):
+        word: Field[str] = field(converter=str.strip)
+
+    assert Tag(word="  x ").word == "x"
+    assert Tag.from_value({"word": " x "}).word == " x "
+
+
+def even(document: Any, attribute: attrs.Attribute[Any], value: int) -> None:
+    if value % 2:
+        raise ValueError(f"{attribute.name} is odd")
+
+
+def test_validators() -> None:
+    class Even(Document, collection="evens"):
+        number: Field[int] = field(validator=even)
+        small: Field[int] = field(default=0, validator=[even, attrs.validators.le(10)])
+
+    assert Even(number=2).number == 2
+    with pytest.raises(InvalidDocument) as caught:
+        Even(number=1, small=11)
+    assert [(one.path, one.reason) for one in caught.value.problems] == [
+        ("number", "number is odd"), ("small", "small is odd"), ("small", "'small' must be <= 10: 11")
+    ]  # fmt: skip
+    document = Even(number=2)
+    document.number = 3
+    with pytest.raises(InvalidDocument, match="number is odd"):
+        document.to_value()
+
+
+def test_wrong_arguments_of_a_constructor() -> None:
+    make: Any = User
+    for arguments in ({"nme": "x"}, {}, {"name": "x", "extra": {}}):
+        with pytest.raises(TypeError):
+            make(**arguments)
+    with pytest.raises(TypeError):
+        make("Ada")
+
+
+@pytest.mark.usefixtures("orcodm_engine")
+def test_inheritance_and_abstract_bases() -> None:
+    class Stamped(Document):
+        created: Field[int] = field(default=0)
+        note: Field[str] = field(default="")
+
+    class Named(Document):
+        name: Field[str]
+
+    class Thing(Named, Stamped, collection="things"):
+        note: Field[str] = field(default="mine")
+
+    assert Thing(name="x").to_value() == {"created": 0, "name": "x", "note": "mine"}
+    assert Thing.created.path == "value.created"
+    for use in (lambda: Stamped.get("a"), lambda: Stamped.query):
+        with pytest.raises(
+            InvalidModel, match=r"bound to no collection: class Stamped\(Document, collection="
+        ):
+            use()
+
+
+def test_embedded_objects_are_equal_by_their_fields() -> None:
+    assert Address(city="a") == Address(city="a") != Address(city="b")
+    assert User(name="a") != User(name="a")
+
+
+def test_what_belongs_to_no_document() -> None:
+    class Counted(Document, collection="counted"):
+        n: Field[int] = field(default=0)
+        count: ClassVar[int] = 0
+        _cache: dict[str, int]
+
+        @property
+        def double(self) -> int:
+            return self.n * 2
+
+    assert Counted(n=2).to_value() == {"n": 2}
+    assert Counted(n=2).double == 4
+
+
+def test_a_deleted_attribute_is_a_problem() -> None:
+    user: Any = User(name="Ada")
+    del user.name
+    with pytest.raises(AttributeError, match="User has no value for 'name'"):
+        _ = user.name
+    with pytest.raises(InvalidDocument, match="name: the attribute was deleted"):
+        user.to_value()
+
+
+def make(annotation: Any, default: Any = None, base: type = Document, name: str = "x") -> Callable[[], Any]:
+    body = {"__annotations__": {name: annotation}, "__module__": __name__}
+    if default is not None:
+        body[name] = default
+    kind: Any = type(base)
+    return lambda: kind("Wrong", (base,), body).schema()
+
+
+def subclass(base: type, **options: Any) -> Any:
+    kind: Any = type(base)
+    return kind("Sub", (base,), {}, **options)
+
+
+WRONG: list[tuple[Callable[[], Any], str]] = [
+    (make(int), r"Wrong\.x: declare it as Field\[\.\.\.\] or Nested"),
+    (make("int"), "declare it as Field"),
+    (make("Field[str]", default="y"), r"give the default as field\(default='y'\)"),
+    (make(Field), "say of which type"),
+    (make("Field[Unknown]"), "name 'Unknown' is not defined"),
+    (make("Field[str]", name="save"), "Tracked has an attribute of that name"),
+    (make("Field[str]", name="extra"), r'field\(name="extra"\)'),
+    (make("Field[int]", name="timestamp", base=Event), "Event has an attribute of that name"),
+    (make("Field[int]", name="near", base=Embedded), "Embedded has an attribute of that name"),
+    (lambda: field(default=1, factory=int), "a default or a factory, not both"),
+    (lambda: field(default=[]), r"would be shared by all documents: use factory="),
+    (lambda: field(default=Address(city="x")), "would be shared"),
+    (lambda: subclass(User, discriminator="t"), "a discriminator is declared beside the collection"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("declare", "message"), WRONG)
+def test_a_declaration_that_cannot_work(declare: Callable[[], Any], message: str) -> None:
+    with pytest.raises(InvalidModel, match=message):
+        declare()
+
+
+def test_nested_takes_embedded_objects() -> None:
+    class Odd(Document, collection="odds"):
+        f: Nested[int]
+
+    with pytest.raises(InvalidModel, match="Nested takes a subclass of Embedded, not <class 'int'>"):
+        _ = Odd.f
+
+
+def test_two_fields_with_one_name_in_json() -> None:
+    class Twice(Document, collection="twices"):
+        a: Field[int] = field(default=0)
+        b: Field[int] = field(default=0, name="a")
+
+    with pytest.raises(InvalidModel, match="two fields have the same name in JSON"):
+        Twice()
+
+
+@pytest.mark.parametrize("collection", ["", "x" * 1025, "\ud800"])
+def test_a_collection_has_a_name(collection: str) -> None:
+    with pytest.raises(orcodm.InvalidKey):
+        subclass(Document, collection=collection)
