@@ -44,7 +44,7 @@ class Keys:
     """The keys that a server knows, given or in a file; a file that changes is read again."""
 
     def __init__(self, keys: Iterable[ApiKey] = (), path: str | os.PathLike[str] | None = None) -> None:
-        self._given = tuple(keys)
+        self.given = tuple(keys)
         self._path = None if path is None else Path(path)
         self._state: Any = None
         self._checked = 0.0
@@ -98,7 +98,7 @@ class Keys:
             self._load()
 
     def _load(self) -> None:
-        entries = list(self._given)
+        entries = list(self.given)
         self._checked = time.monotonic()
         if self._path is not None and self._path.exists():
             stat = self._path.stat()
@@ -115,7 +115,7 @@ class Keys:
     def _store(self, entries: Iterable[ApiKey]) -> None:
         if self._path is None:
             raise UsageError("These keys have no file to be stored in.")
-        text = json.dumps([asdict(entry) for entry in entries if entry not in self._given], indent=1)
+        text = json.dumps([asdict(entry) for entry in entries if entry not in self.given], indent=1)
         descriptor, name = tempfile.mkstemp(dir=self._path.parent or ".", prefix=self._path.name)
         with os.fdopen(descriptor, "w") as file:
             file.write(text)

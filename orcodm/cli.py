@@ -1,0 +1,353 @@
+"""The command line: serve, search, get, export, import, verify, keys.
+
+On a terminal the output is for people, in a pipe it is JSON, one value a line. Errors are one line on the
+standard error stream. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 flaws were found.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from . import transfer
+from .engine import Engine
+from .engines.connect import connect
+from .errors import OrcodmError, UsageError
+from .operations import Get, Search, SearchResult
+from .values import encode
+from .wire.bodies import write_result
+from .wire.clauses import read_sort
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Documents with history, search, events and relations.\n\nURL is an engine: memory:, "
+    "sqlite:///app.db, https://KEY@host, opensearch://host:9200.",
+)
+keys_app = typer.Typer(no_args_is_help=True, help="The API keys of a server, in a file of hashes.")
+app.add_typer(keys_app, name="keys")
+
+Url = Annotated[str, typer.Argument(metavar="URL", help="The engine, such as sqlite:///app.db")]
+Collections = Annotated[list[str] | None, typer.Argument(help="Collections; all where none is named")]
+KeysFile = Annotated[Path, typer.Option("--keys", help="The file with the hashes of the keys")]
+
+_out = Console(highlight=False, soft_wrap=True)
+_err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def main() -> None:
+    """The entry point of the command `orcodm`."""
+    try:
+        code = app(standalone_mode=False)
+    except OrcodmError as error:
+        _fail(str(error), 1)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        _fail("interrupted", 130)
+    except BrokenPipeError:
+        sys.exit(0)
+    except OSError as error:
+        _fail(str(error), 1)
+    except Exception as error:
+        show = getattr(error, "format_message", None)
+        if show is None:
+            raise
+        _fail(f"{show()} (orcodm --help tells more)", getattr(error, "exit_code", 2))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> None:
+    print("orcodm: " + " ".join(message.split()), file=sys.stderr)
+    sys.exit(code)
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[Engine]:
+    engine = connect(url)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+# -- serve -----------------------------------------------------------------------------------------
+
+
+@app.command()
+def serve(
+    url: Url,
+    port: Annotated[int, typer.Option(help="The port")] = 8080,
+    host: Annotated[str, typer.Option(help="The address; 0.0.0.0 for all")] = "127.0.0.1",
+    api_key: Annotated[
+        list[str] | None, typer.Option(help="A key that sees the whole database; repeat for more")
+    ] = None,
+    keys: Annotated[Path | None, typer.Option(help="The file of `orcodm keys`")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes")] = 1,
+    tls_cert: Annotated[Path | None, typer.Option(help="The certificate chain, for HTTPS")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key")] = None,
+    max_body: Annotated[int, typer.Option(help="The largest body, in bytes")] = 32 * 2**20,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
+) -> None:
+    """Serve an engine over Orchestrate v0.
+
+    \b
+    orcodm serve sqlite:///app.db --port 8080 --api-key KEY
+    orcodm serve sqlite:///app.db --keys keys.json --workers 4 --tls-cert c.pem --tls-key k.pem
+    """
+    try:
+        import uvicorn
+
+        from .server.app import create_app
+    except ModuleNotFoundError as error:
+        raise UsageError(f"serving needs more packages ({error}): pip install 'orcodm[server]'") from error
+    from . import worker
+    from .server.keys import ApiKey, Keys, hashed
+    from .server.requests import Limits
+
+    given = [ApiKey(hashed(key)[:8], hashed(key), "") for key in api_key or ()]
+    known = Keys(given, keys) if given or keys is not None else None
+    if known is None and host not in ("127.0.0.1", "::1", "localhost"):
+        raise typer.BadParameter(
+            "without --api-key or --keys everybody could read and write; serve on 127.0.0.1"
+        )
+    limits = Limits(body=max_body)
+    worker.start_logging(log_level)
+    options: dict[str, Any] = {
+        "host": host,
+        "port": port,
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "timeout_keep_alive": 75,
+        "timeout_graceful_shutdown": 30,
+        "ssl_certfile": tls_cert,
+        "ssl_keyfile": tls_key,
+    }
+    if workers == 1:
+        uvicorn.run(create_app(connect(url), known, limits=limits, owns_engine=True), **options)
+        return
+    if url.startswith("memory:"):
+        raise typer.BadParameter("memory: belongs to one process; serve a file with several workers")
+    connect(url).close()  # errors show here, once, and not in every worker
+    worker.write_settings(url, known, None if keys is None else str(keys.resolve()), limits, log_level)
+    uvicorn.run("orcodm.worker:create", factory=True, workers=workers, **options)
+
+
+# -- read ------------------------------------------------------------------------------------------
+
+
+@app.command()
+def search(
+    url: Url,
+    collection: Annotated[str, typer.Argument(help="A collection, or * for all")],
+    query: Annotated[str, typer.Argument(help="A Lucene query")],
+    limit: Annotated[int, typer.Option(help="How many results")] = 10,
+    offset: Annotated[int, typer.Option(help="How many to leave out before them")] = 0,
+    sort: Annotated[str, typer.Option(help="field:asc or field:desc, divided by commas")] = "",
+) -> None:
+    """Find what matches a query.
+
+    \b
+    orcodm search sqlite:///app.db users 'name:ada AND age:[30 TO *]' --sort value.age:desc
+    orcodm search sqlite:///app.db '*' '@path.kind:event AND ip:"::1"' | jq .value
+    """
+    operation = Search(
+        collection=None if collection == "*" else collection,
+        query=query,
+        limit=limit,
+        offset=offset,
+        sort=read_sort(sort, query) if sort else (),
+    )
+    with _opened(url) as engine:
+        page = engine.execute(operation)
+    _show(page.results)
+    if _out.is_terminal:
+        _err.print(f"{len(page.results)} of {page.total} results", style="dim")
+
+
+@app.command()
+def get(
+    url: Url,
+    collection: str,
+    key: str,
+    ref: Annotated[str | None, typer.Option(help="A version, in place of the current one")] = None,
+) -> None:
+    """Show the value at a key.
+
+    \b
+    orcodm get sqlite:///app.db users ada
+    """
+    with _opened(url) as engine:
+        item = engine.execute(Get(collection=collection, key=key, ref=ref))
+    if _out.is_terminal:
+        _out.print_json(encode(item.value).decode())
+        _err.print(f"ref {item.ref}", style="dim")
+    else:
+        _write(item.value)
+
+
+def _show(results: Iterable[SearchResult]) -> None:
+    if not _out.is_terminal:
+        for result in results:
+            _write(write_result(result))
+        return
+    table = Table("collection", "key", "value", "score", box=None)
+    for result in results:
+        score = "" if result.score is None else f"{result.score:.2f}"
+        table.add_row(result.collection, result.key, encode(result.value).decode(), score)
+    _out.print(table)
+
+
+def _write(value: Any) -> None:
+    sys.stdout.buffer.write(encode(value) + b"\n")
+
+
+# -- move ------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _progress(what: str, total: int | None) -> Iterator[Any]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=_err, disable=not _err.is_terminal) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda steps=1: progress.advance(task, steps)
+
+
+@app.command("export")
+def export_(
+    url: Url,
+    collections: Collections = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file; standard output without")
+    ] = None,
+    history: Annotated[bool, typer.Option(help="Every version, or the current ones only")] = True,
+) -> None:
+    """Write items with their history, events and relations as JSON Lines.
+
+    \b
+    orcodm export sqlite:///app.db -o backup.jsonl
+    orcodm export https://KEY@host users films --no-history | gzip > films.jsonl.gz
+    """
+    with _opened(url) as engine, _progress("exporting", transfer.count(engine, collections or ())) as advance:
+        lines = transfer.export(engine, collections or (), history=history)
+        if output is None:
+            _copy(lines, sys.stdout.buffer, advance)
+            return
+        # Complete or not there at all: a file by that name is only replaced by a whole one.
+        partial = output.with_name(output.name + ".partial")
+        with partial.open("wb") as file:
+            _copy(lines, file, advance)
+        partial.replace(output)
+
+
+def _copy(lines: Iterable[bytes], file: BinaryIO, advance: Any) -> None:
+    for line in lines:
+        file.write(line)
+        advance()
+
+
+@app.command("import")
+def import_(
+    url: Url,
+    file: Annotated[Path, typer.Argument(help="The file; - for standard input")],
+) -> None:
+    """Read what `export` wrote. What is there already is left alone, so it can be run again.
+
+    \b
+    orcodm import sqlite:///copy.db backup.jsonl
+    """
+    counts = {"written": 0, "there already": 0, "failed": 0}
+    source: BinaryIO = sys.stdin.buffer if str(file) == "-" else file.open("rb")
+    with _opened(url) as engine, source, _progress("importing", None) as advance:
+        for loaded in transfer.load(engine, source):
+            advance()
+            if loaded.error is not None:
+                counts["failed"] += 1
+                print(f"orcodm: line {loaded.line}: {loaded.error}", file=sys.stderr)
+            else:
+                counts["written" if loaded.written else "there already"] += 1
+    print(", ".join(f"{count} {what}" for what, count in counts.items()), file=sys.stderr)
+    if counts["failed"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def verify(url: Url, collections: Collections = None) -> None:
+    """Walk every ref chain, and see that search agrees with the data.
+
+    \b
+    orcodm verify sqlite:///app.db
+    """
+    items = flaws = 0
+    with _opened(url) as engine, _progress("verifying", None) as advance:
+        for found in transfer.verify(engine, collections or ()):
+            if isinstance(found, transfer.Flaw):
+                flaws += 1
+                print(f"{found.collection}/{found.key}: {found.reason}")
+            else:
+                items += 1
+                advance()
+    print(f"{items} items verified, {flaws} flaws", file=sys.stderr)
+    if flaws:
+        raise typer.Exit(3)
+
+
+# -- keys ------------------------------------------------------------------------------------------
+
+
+@keys_app.command("create")
+def create_key(
+    keys: KeysFile,
+    application: Annotated[
+        str, typer.Option(help="Whose collections the key sees; empty: the whole database")
+    ] = "default",
+) -> None:
+    """Make a key, and show it this once.
+
+    \b
+    orcodm keys create --keys keys.json --application shop
+    """
+    from .server.keys import Keys
+
+    key, entry = Keys(path=keys).create(application)
+    _out.print(key)
+    _err.print(f"id {entry.id}, application {application or 'the whole database'}", style="dim")
+
+
+@keys_app.command("list")
+def list_keys(keys: KeysFile) -> None:
+    """Show the keys that are known, not the keys themselves."""
+    from .server.keys import Keys
+
+    entries = list(Keys(path=keys))
+    if not _out.is_terminal:
+        for entry in entries:
+            _write({"id": entry.id, "application": entry.application, "created": entry.created})
+        return
+    table = Table("id", "application", box=None)
+    for entry in entries:
+        table.add_row(entry.id, entry.application or "(the whole database)")
+    _out.print(table)
+
+
+@keys_app.command("revoke")
+def revoke_key(identifier: Annotated[str, typer.Argument(metavar="ID")], keys: KeysFile) -> None:
+    """Make a key useless. A running server knows within a second."""
+    from .server.keys import Keys
+
+    entry = Keys(path=keys).revoke(identifier)
+    _err.print(f"revoked {entry.id}", style="dim")
+
+
+if __name__ == "__main__":
+    main()

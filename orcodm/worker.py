@@ -1,0 +1,42 @@
+"""The application of a server that has several worker processes, each with an engine of its own."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from typing import Final
+
+from attrs import asdict
+
+from .engines.connect import connect
+from .server.app import Application, create_app
+from .server.keys import ApiKey, Keys
+from .server.requests import Limits
+
+SETTINGS: Final = "ORCODM_SERVE"
+"""The environment variable with what a worker has to know; of API keys it has the hashes."""
+
+
+def write_settings(url: str, keys: Keys | None, path: str | None, limits: Limits, level: str) -> None:
+    """Leave the settings for the workers to come."""
+    given = None if keys is None else [asdict(key) for key in keys.given]
+    os.environ[SETTINGS] = json.dumps(
+        {"url": url, "keys": given, "path": path, "limits": asdict(limits), "level": level}
+    )
+
+
+def create() -> Application:
+    """The application of one worker."""
+    settings = json.loads(os.environ[SETTINGS])
+    start_logging(settings["level"])
+    keys = None
+    if settings["keys"] is not None:
+        keys = Keys([ApiKey(**key) for key in settings["keys"]], settings["path"])
+    return create_app(connect(settings["url"]), keys, limits=Limits(**settings["limits"]), owns_engine=True)
+
+
+def start_logging(level: str) -> None:
+    """One line for each request, on the standard error stream."""
+    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel("WARNING")

@@ -1,0 +1,130 @@
+"""The commands, as a user runs them."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orcodm import cli
+from orcodm.engines.connect import connect
+from orcodm.engines.http import HTTPEngine
+from orcodm.errors import Unauthorized
+from orcodm.operations import Get, IfAbsent, Ping, Put
+
+from .serving import serving_process
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    url = f"sqlite:///{tmp_path}/a.db"
+    engine = connect(url)
+    engine.execute(Put(collection="users", key="ada", value={"name": "Ada", "age": 36}))
+    engine.execute(Put(collection="users", key="bob", value={"name": "Bob", "age": 30}))
+    engine.close()
+    return url
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfdbinary: Any) -> Any:
+    """Run the command line; gives the exit code and both outputs."""
+
+    def command(*arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["orcodm", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        sys.stdout.flush()
+        out, err = capfdbinary.readouterr()
+        return stopped.value.code or 0, out.decode(), err.decode()  # type: ignore[return-value]
+
+    return command
+
+
+def test_get_and_search_print_json_in_a_pipe(run: Any, url: str) -> None:
+    assert run("get", url, "users", "ada")[:2] == (0, '{"name":"Ada","age":36}\n')
+    code, out, _ = run("search", url, "users", "age:[1 TO *]", "--sort", "value.age:asc")
+    assert code == 0
+    assert [json.loads(line)["path"]["key"] for line in out.splitlines()] == ["bob", "ada"]
+    assert len(run("search", url, "*", "*", "--limit", "1")[1].splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("get", "URL", "users", "nobody"), 1, "could not be found. (users/nobody)"),
+        (("search", "URL", "users", "name:("), 1, "At position"),
+        (("get", "nonsense", "users", "ada"), 1, "no engine URL"),
+        (("get", "URL"), 2, "Missing argument"),
+        (("huh",), 2, "huh"),
+        (("serve", "memory:", "--workers", "2"), 2, "memory:"),
+        (("serve", "memory:", "--host", "0.0.0.0"), 2, "everybody"),
+        (("import", "URL", "/nowhere/at/all"), 1, "No such file"),
+    ],
+)
+def test_errors_are_one_line(run: Any, url: str, arguments: tuple[str, ...], code: int, message: str) -> None:
+    stopped, out, err = run(*(url if argument == "URL" else argument for argument in arguments))
+    assert (stopped, out) == (code, "")
+    assert len(err.splitlines()) == 1
+    assert err.startswith("orcodm: ")
+    assert message in err
+
+
+def test_export_import_verify(run: Any, url: str, tmp_path: Path) -> None:
+    file, copy = tmp_path / "a.jsonl", f"sqlite:///{tmp_path}/b.db"
+    assert run("export", url, "-o", str(file))[0] == 0
+    assert run("import", copy, str(file))[2] == "2 written, 0 there already, 0 failed\n"
+    assert run("import", copy, "-", stdin=file.read_bytes())[2] == "0 written, 2 there already, 0 failed\n"
+    assert run("export", copy, "users")[1].count("\n") == 2
+    assert run("verify", copy) == (0, "", "2 items verified, 0 flaws\n")
+    code, _, err = run("import", copy, "-", stdin=b"{}\n")
+    assert code == 1
+    assert "line 1" in err
+
+
+def test_keys(run: Any, tmp_path: Path) -> None:
+    file = str(tmp_path / "keys.json")
+    code, key, _ = run("keys", "create", "--keys", file, "--application", "shop")
+    assert code == 0
+    [entry] = [json.loads(line) for line in run("keys", "list", "--keys", file)[1].splitlines()]
+    assert entry["application"] == "shop"
+    assert key.strip() not in Path(file).read_text()
+    assert run("keys", "revoke", entry["id"], "--keys", file)[0] == 0
+    assert run("keys", "list", "--keys", file)[1] == ""
+    assert run("keys", "revoke", "huh", "--keys", file)[0] == 1
+
+
+def test_every_command_has_help_with_an_example(run: Any) -> None:
+    for command in ("serve", "search", "get", "export", "import", "verify"):
+        code, out, _ = run(command, "--help")
+        assert code == 0
+        assert f"orcodm {command} " in out
+
+
+def test_serve_in_a_process_of_its_own(tmp_path: Path) -> None:
+    with serving_process(f"sqlite:///{tmp_path}/a.db", "--api-key", "sesame", "--workers", "2") as (
+        url,
+        process,
+    ):
+        engine = HTTPEngine(url.replace("//", "//sesame@"))
+        written = engine.execute(Put(collection="c", key="k/é", value=1, condition=IfAbsent()))
+        for _ in range(8):  # whichever worker answers
+            assert engine.execute(Get(collection="c", key="k/é")).ref == written.ref
+        engine.close()
+        stranger = HTTPEngine(url)
+        with pytest.raises(Unauthorized):
+            stranger.execute(Ping())
+        stranger.close()
+        process.terminate()
+        process.wait(15)
+        assert process.stderr is not None
+        log = process.stderr.read().decode()
+    assert "GET /v0/c/k%2F%C3%A9 200" in log
+    assert "sesame" not in log
+    engine = connect(f"sqlite:///{tmp_path}/a.db")  # type: ignore[assignment]
+    assert engine.execute(Get(collection="c", key="k/é")).value == 1
+    engine.close()
