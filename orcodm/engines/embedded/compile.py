@@ -31,7 +31,6 @@ from ...lucene.tree import (
     Occur,
     Phrase,
     Range,
-    Regexp,
     Term,
     Verbatim,
     Wildcard,
@@ -46,10 +45,12 @@ STRINGS: Final = "[se]"
 
 @frozen(eq=False)
 class Plan:
-    """What to ask of the index, and whether its hits are the matches."""
+    """What to ask of the index, and whether its hits are the matches (`exact`)."""
 
     query: tantivy.Query
     exact: bool = True
+    constant: bool = False
+    """Whether all hits have the same score."""
 
 
 def compile_plan(tree: Node) -> Plan:
@@ -70,14 +71,15 @@ def among(query: tantivy.Query, ids: Sequence[int]) -> tantivy.Query:
 
 
 _NOTHING: Final = Plan(Query.empty_query())
-_ALL: Final = Plan(Query.const_score_query(Query.all_query(), 1.0))
+_ALL: Final = Plan(Query.const_score_query(Query.all_query(), 1.0), constant=True)
 _ANYTHING: Final = Plan(_ALL.query, exact=False)
 """What the index knows nothing about."""
 
 
 def _compile(node: Node) -> Plan | None:
     """None if analysis leaves nothing of the node: its Boolean then does without it."""
-    return _COMPILERS[type(node)](node)
+    compiler = _COMPILERS.get(type(node))
+    return _ANYTHING if compiler is None else compiler(node)
 
 
 # -- words -----------------------------------------------------------------------------------------
@@ -297,7 +299,8 @@ def _boolean(node: Boolean) -> Plan | None:
     clauses = [
         (_OCCURS[occur], plan.query) for occur, plan in kept if plan.exact or occur is not Occur.MUST_NOT
     ]
-    return Plan(Query.boolean_query(clauses), exact=all(plan.exact for _, plan in kept))
+    constant = all(plan.constant and occur is not Occur.SHOULD for occur, plan in kept)
+    return Plan(Query.boolean_query(clauses), all(plan.exact for _, plan in kept), constant)
 
 
 def _either(plans: list[Plan]) -> Plan:
@@ -309,11 +312,11 @@ def _either(plans: list[Plan]) -> Plan:
 
 def _boost(node: Boost) -> Plan | None:
     plan = _compile(node.node)
-    return plan and Plan(Query.boost_query(plan.query, node.factor), plan.exact)
+    return plan and Plan(Query.boost_query(plan.query, node.factor), plan.exact, plan.constant)
 
 
 def _constant(query: tantivy.Query) -> Plan:
-    return Plan(Query.const_score_query(query, 1.0))
+    return Plan(Query.const_score_query(query, 1.0), constant=True)
 
 
 def _pattern(place: str, pattern: str) -> Plan:
@@ -330,7 +333,6 @@ _COMPILERS: Final[dict[type[Node], Callable[[Any], Plan | None]]] = {
     Verbatim: _verbatim,
     Phrase: _phrase,
     Wildcard: _wildcard,
-    Regexp: lambda node: _ANYTHING,
     Fuzzy: _fuzzy,
     Range: _range,
     Exists: _exists,

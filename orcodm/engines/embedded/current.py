@@ -18,7 +18,7 @@ import sqlite3
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -30,15 +30,15 @@ from attrs import define, frozen
 from ...errors import OrcodmError, SessionClosed
 from ...lucene.entries import Entry
 from ...lucene.entries import entry as flatten
-from .documents import Stored, changes, witness
+from .documents import Latest, Stored, changes, latest, witness
 from .index import Generation, IndexDirectory, IndexFailure, Writer, WriterBusy, document
-from .store import LAST_SEQUENCE, Store
+from .store import Store
 
 FEW: Final = 500
 """So many documents are evaluated without an index being there at all."""
-SOME: Final = 100
+SOME: Final = 500
 """So many pending ones start the thread, where there is an index."""
-MANY: Final = 2_000
+MANY: Final = 2_500
 """More than so many pending ones are waited for."""
 WINDOW: Final = 5_000
 """Sequence numbers that are read at once while catching up."""
@@ -57,25 +57,43 @@ class Pending:
     entry: Entry
 
 
-@frozen
-class View:
-    """One state of the database and of the index, for one search. Without `complete`, read everything."""
-
-    connection: sqlite3.Connection
-    sequence: int
-    searcher: tantivy.Searcher | None
-    applied: int
-    pending: Mapping[int, Pending]
-    complete: bool = True
-
-
 @define(eq=False)
-class _Progress:
+class Progress:
+    """How far the index is, and what is beyond it. Another index state is another object."""
+
     searcher: tantivy.Searcher | None = None
     applied: int = 0
     upto: int = 0
     pending: Mapping[int, Pending] = attrs.field(factory=dict)
     """Replaced, never changed: searches under way keep theirs."""
+    holders: dict[str, dict[str, list[int]]] = attrs.field(factory=dict)
+    """For fields that were asked for: from a string to the pending documents that have, or had, it."""
+    known: dict[Any, Any] = attrs.field(factory=dict)
+    """What searches found out about this state of the index, for the next ones."""
+
+    def extend(self, changed: Mapping[int, Pending], upto: int) -> None:
+        self.pending = {**self.pending, **changed}
+        self.upto = upto
+        for field, holders in self.holders.items():
+            _hold(holders, field, changed)
+
+
+@frozen
+class View:
+    """One state of the database and of the index, for one search. Without `complete`, read everything."""
+
+    connection: sqlite3.Connection
+    progress: Progress
+    pending: Mapping[int, Pending]
+    complete: bool = True
+
+    @property
+    def searcher(self) -> tantivy.Searcher | None:
+        return self.progress.searcher
+
+    @property
+    def applied(self) -> int:
+        return self.progress.applied
 
 
 class Current:
@@ -94,7 +112,7 @@ class Current:
         self._closed = False
         self._failed_at = -PAUSE
         self._generation: Generation | None = None
-        self._progress = _Progress()
+        self._progress = Progress()
         self._directory: IndexDirectory | None = None
 
     @contextmanager
@@ -127,7 +145,7 @@ class Current:
         """Called where the index failed a search: it is not used again, and made anew when needed."""
         with self._lock:
             self._generation = None
-            self._progress = _Progress()
+            self._progress = Progress()
             if self._directory is not None:
                 self._directory.forget()
 
@@ -138,7 +156,7 @@ class Current:
         if thread is not None and thread is not threading.current_thread():
             thread.join()
         self._generation = None
-        self._progress = _Progress()
+        self._progress = Progress()
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
@@ -151,28 +169,28 @@ class Current:
 
     def _look(self, connection: sqlite3.Connection) -> View | None:
         """The view of this transaction; None if another thread is further than it: look again."""
-        with self._lock:
-            progress = self._progress
-        sequence: int = connection.execute(LAST_SEQUENCE).fetchone()[0]
+        progress = self._progress
+        last = latest(connection)
+        sequence = last.sequence
         with self._lock:
             if progress is not self._progress or sequence < progress.upto:
                 return None
             if sequence > progress.upto:
                 if sequence - progress.upto > 2 * MANY:
-                    return View(connection, sequence, None, 0, {}, complete=False)
-                progress.pending = {
-                    **progress.pending,
-                    **_pending(connection, progress.upto, sequence),
-                }
-                progress.upto = sequence
-            return View(
-                connection,
-                sequence,
-                progress.searcher,
-                progress.applied,
-                progress.pending,
-                complete=len(progress.pending) <= MANY,
-            )
+                    return View(connection, Progress(), {}, complete=False)
+                progress.extend(_pending(connection, progress.upto, last), sequence)
+            pending = progress.pending
+        return View(connection, progress, pending, complete=len(pending) <= MANY)
+
+    def holding(self, view: View, field: str, text: str) -> Iterable[Pending]:
+        """The pending documents that may have this string in a field: few of them, where that is known."""
+        with self._lock:
+            holders = view.progress.holders.get(field)
+            if holders is None:
+                holders = view.progress.holders[field] = {}
+                _hold(holders, field, view.progress.pending)
+            ids = list(holders.get(text, ()))
+        return [view.pending[identity] for identity in ids if identity in view.pending]
 
     # -- indexing ----------------------------------------------------------------------------------
 
@@ -255,7 +273,7 @@ class Current:
         if state is None:
             return None
         with self._store.reading() as connection:
-            last: int = connection.execute(LAST_SEQUENCE).fetchone()[0]
+            last = latest(connection).sequence
             seen = witness(connection, state["applied"])
         known = state.get("witness")
         if state["applied"] > last or (None not in (seen, known) and seen != known):
@@ -266,7 +284,7 @@ class Current:
         """Hand the writer every change after `applied`; returns the last one's number and witness."""
         while not self._closed:
             with self._store.reading() as connection:
-                last: int = connection.execute(LAST_SEQUENCE).fetchone()[0]
+                last = latest(connection).sequence
                 upto = min(last, applied + WINDOW)
                 changed = changes(connection, applied, upto)
                 seen = witness(connection, upto)
@@ -290,19 +308,26 @@ class Current:
             old = self._progress
             self._generation = generation
             if old.upto < applied:
-                self._progress = _Progress(generation.searcher, applied, applied, {})
+                self._progress = Progress(generation.searcher, applied, applied, {})
             else:
                 left = {identity: one for identity, one in old.pending.items() if one.seq > applied}
-                self._progress = _Progress(generation.searcher, applied, old.upto, left)
+                self._progress = Progress(generation.searcher, applied, old.upto, left)
 
 
 _GONE: Final = flatten("", {}, None)
 
 
-def _pending(connection: sqlite3.Connection, after: int, upto: int) -> dict[int, Pending]:
+def _hold(holders: dict[str, list[int]], field: str, changed: Mapping[int, Pending]) -> None:
+    for identity, pending in changed.items():
+        for leaf in pending.entry.values(field):
+            if type(leaf) is str:
+                holders.setdefault(leaf, []).append(identity)
+
+
+def _pending(connection: sqlite3.Connection, after: int, upto: Latest) -> dict[int, Pending]:
     return {
         # Of what is gone the number is not known; the last one it can be is safe.
-        identity: Pending(upto, None, _GONE)
+        identity: Pending(upto.sequence, None, _GONE)
         if stored is None
         else Pending(stored.seq, stored, stored.entry())
         for identity, stored in changes(connection, after, upto).items()

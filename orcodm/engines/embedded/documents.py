@@ -142,17 +142,41 @@ UNION ALL SELECT 'erased ' || id FROM erased WHERE seq = ?1
 """
 
 
-def changes(connection: sqlite3.Connection, after: int, upto: int) -> dict[int, Stored | None]:
+_LATEST: Final = """
+SELECT ifnull((SELECT max(seq) FROM versions), 0), ifnull((SELECT max(seq) FROM events), 0),
+       ifnull((SELECT max(seq) FROM relations), 0), ifnull((SELECT max(seq) FROM erased), 0)
+"""
+
+
+class Latest(NamedTuple):
+    """The last sequence number of each table."""
+
+    items: int
+    events: int
+    relations: int
+    erased: int
+
+    @property
+    def sequence(self) -> int:
+        return max(self)
+
+
+def latest(connection: sqlite3.Connection) -> Latest:
+    """How far the database is."""
+    return Latest(*connection.execute(_LATEST).fetchone())
+
+
+def changes(connection: sqlite3.Connection, after: int, upto: Latest | int) -> dict[int, Stored | None]:
     """What became of every id that was written to after one sequence number, up to another."""
-    changed: dict[int, Stored | None] = dict.fromkeys(
-        identity
-        for (identity,) in connection.execute(
-            "SELECT id FROM erased WHERE seq > ? AND seq <= ?", (after, upto)
-        )
-    )
-    for kind in KINDS:
-        for row in connection.execute(_CHANGES[kind], (after, upto)):
-            changed[row[1]] = None if row[6] is None else _stored(kind, row)
+    ends = upto if isinstance(upto, Latest) else Latest(upto, upto, upto, upto)
+    changed: dict[int, Stored | None] = {}
+    if ends.erased > after:
+        rows = connection.execute("SELECT id FROM erased WHERE seq > ? AND seq <= ?", (after, ends.erased))
+        changed = dict.fromkeys(identity for (identity,) in rows)
+    for kind, end in zip(KINDS, ends, strict=False):
+        if end > after:
+            for row in connection.execute(_CHANGES[kind], (after, end)):
+                changed[row[1]] = None if row[6] is None else _stored(kind, row)
     return changed
 
 

@@ -26,13 +26,14 @@ from ...errors import InvalidParameter
 from ...lucene.entries import Entry, field_name
 from ...lucene.evaluator import compile_query, distance, find_near, mentions_kind
 from ...lucene.geometry import distance_from
+from ...lucene.literals import equality
 from ...lucene.parser import UNITS, parse
-from ...lucene.tree import MatchAll, Node
+from ...lucene.tree import MatchAll, Node, Verbatim
 from ...operations import START, AggregateResult, Page, Search, SearchResult
 from .aggregates import Accumulator, accumulator
 from .compile import Plan, among, compile_plan, within
-from .current import Current, View
-from .documents import ITEM, KINDS, Stored, by_seq, count, scan, walk
+from .current import Current, Pending, View
+from .documents import ITEM, KINDS, Place, Stored, by_seq, count, scan, walk
 from .index import Hit, IndexFailure, find, frequency
 from .matches import Match
 from .ordering import Key, best_first, ordering, read_cursor, write_cursor
@@ -42,6 +43,10 @@ from .terms import part, prefix, scopes
 
 CHUNK: Final = 1_000
 """How many rows are fetched at once."""
+REMEMBERED: Final = 16
+"""Of how many queries all hits are kept while the index stays as it is."""
+DENSE: Final = 8
+"""Where one document in so many matches, reading them all is the quickest way to the next ones."""
 MANY_HITS: Final = 2_000
 """More hits than this are brought into order by walking along the table, fewer by looking each up."""
 
@@ -56,6 +61,10 @@ class Query:
         self.kinds = KINDS if mentions_kind(self.tree) else (ITEM,)
         self.everything = isinstance(self.tree, MatchAll) and self.kinds == (ITEM,)
         self.measured = find_near(self.tree) is not None
+        # The whole of the query is one exact string: what `==` is made of.
+        self.string: tuple[str, str] | None = None
+        if isinstance(self.tree, Verbatim) and self.tree.field and equality(self.tree.text) is None:
+            self.string = field_name(self.tree.field) or "", self.tree.text
 
     @cached_property
     def plan(self) -> Plan:
@@ -103,7 +112,7 @@ def search(searcher: Searcher, operation: Search) -> Page[SearchResult]:
     while True:
         try:
             with searcher.current.view() as view:
-                return _Answer(view, query, operation).page()
+                return _Answer(searcher.current, view, query, operation).page()
         except IndexFailure:
             searcher.current.broken()
 
@@ -128,7 +137,8 @@ def _everything(connection: sqlite3.Connection, operation: Search) -> Page[Searc
 class _Answer:
     """One search on one view."""
 
-    def __init__(self, view: View, query: Query, operation: Search) -> None:
+    def __init__(self, current: Current, view: View, query: Query, operation: Search) -> None:
+        self._current = current
         self._view = view
         self._query = query
         self._operation = operation
@@ -186,7 +196,10 @@ class _Answer:
     def _pending(self) -> Iterator[Match]:
         """The matches among the documents that the index has not seen."""
         matches, includes = self._query.matches, self._query.includes
-        for pending in self._view.pending.values():
+        candidates: Iterable[Pending] = self._view.pending.values()
+        if self._query.string is not None:
+            candidates = self._current.holding(self._view, *self._query.string)
+        for pending in candidates:
             stored = pending.stored
             if stored is not None and matches(pending.entry) and includes(stored, self._collection):
                 yield Match(stored, self._score(pending.entry), pending.entry)
@@ -215,28 +228,28 @@ class _Answer:
         # Of what the index found first, as many as are pending may have to be passed over.
         stale = [identity for identity in pending if identity <= self._view.applied]
         asked = end + len(stale) + 1
-        total, hits = find(searcher, query, asked)
-        if total <= asked:
-            hits = [hit for hit in hits if hit.id not in pending]
-            total = len(hits)
+        total, found = find(searcher, query, asked)
+        hits = [hit for hit in found if hit.id not in pending]
+        count = len(hits) + len(fresh)
+        if total > len(found):
+            count = total + len(fresh) - (find(searcher, among(query, stale), 0)[0] if stale else 0)
+        matches: Iterable[Match]
+        if end == operation.offset:
+            matches = ()
+        elif len(hits) < total and self._query.plan.constant and self._dense(searcher, total):
+            matches = [*fresh, *islice(self._read_on(None, found[0].score), end)]
         else:
             # Where the page ends among equal scores, all of these are needed to say which come first.
             for more in (asked + CHUNK, total):
-                if len(hits) < total and hits[-1].score == hits[min(end, len(hits)) - 1].score:
-                    _, hits = find(searcher, query, more)
-            hits = [hit for hit in hits if hit.id not in pending]
-            if stale:
-                total -= find(searcher, among(query, stale), 0)[0]
-        total += len(fresh)
-        if end > operation.offset:
+                if len(found) < total and (len(hits) < end or hits[end - 1].score == found[-1].score):
+                    found = find(searcher, query, more)[1]
+                    hits = [hit for hit in found if hit.id not in pending]
             edge = hits[end - 1].score if len(hits) >= end else -math.inf
             sure = [hit for hit in hits if hit.score > edge]
             tied = [hit for hit in hits if hit.score == edge]
             matches = [*fresh, *self._fetched(sure), *self._first(tied, end - len(sure))]
-        else:
-            matches = []
         page = nsmallest(end, matches, key=best_first)[operation.offset :]
-        return _offset_page(operation, self._results(page), total, ())
+        return _offset_page(operation, self._results(page), count, ())
 
     def _first(self, hits: list[Hit], wanted: int) -> Iterator[Match]:
         """Of hits with one score, the first by place, or all of them where they are few."""
@@ -246,31 +259,54 @@ class _Answer:
             hits = list(islice((numbers[seq] for _, seq in walked if seq in numbers), wanted))
         return self._fetched(hits)
 
+    def _dense(self, searcher: tantivy.Searcher, hits: int) -> bool:
+        """Whether reading documents one after another meets enough of the hits."""
+        if self._query.kinds != (ITEM,):
+            return False
+        scope = ITEM if self._collection is None else scopes(ITEM, self._collection)[2]
+        return hits * DENSE > frequency(searcher, "scope", scope)
+
+    def _read_on(self, after: Place | None, score: float = 1.0) -> Iterator[Match]:
+        """The matches in the order of places, from beyond one, without those that are pending."""
+        matches, pending = self._query.matches, self._view.pending
+        for stored in scan(self._view.connection, (ITEM,), self._collection, after):
+            if stored.id not in pending and matches(entry := stored.entry()):
+                yield Match(stored, score, entry)
+
     # -- a stream ----------------------------------------------------------------------------------
 
     def _streamed(self) -> Page[SearchResult]:
         """The next matches by place: reading on from the cursor until there are enough."""
-        operation, view = self._operation, self._view
+        operation, view, searcher = self._operation, self._view, self._view.searcher
         key = ordering((), self._query.measure)
         wanted = operation.limit + 1
-        hits: list[Hit] = []
-        if view.searcher is not None:
-            _, found = find(view.searcher, self._indexed(view.searcher), view.searcher.num_docs)
-            hits = [hit for hit in found if hit.id not in view.pending]
         page = nsmallest(wanted, self._beyond(self._pending(), key), key=key)
-        if len(hits) > MANY_HITS and self._query.kinds == (ITEM,):
-            after = None if operation.cursor == START else read_cursor(operation.cursor or "", 0)[-1]
-            numbers = {hit.seq: hit for hit in hits}
-            walked = walk(view.connection, self._collection, after)
-            beyond = (numbers[seq] for _, seq in walked if seq in numbers)
-            matches = self._checked(self._chunked(beyond, min(wanted, CHUNK)))
-            page += islice(matches, wanted)
-        else:
-            matches = self._checked(self._chunked(iter(hits), CHUNK))
-            page += nsmallest(wanted, self._beyond(matches, key), key=key)
+        after = None if operation.cursor == START else read_cursor(operation.cursor or "", 0)[-1]
+        if searcher is not None:
+            hits = self._sequences(searcher)
+            if self._dense(searcher, len(hits)):
+                page += islice(self._read_on(after), wanted)
+            elif len(hits) > MANY_HITS and self._query.kinds == (ITEM,):
+                walked = walk(view.connection, self._collection, after)
+                beyond = (hit for _, seq in walked if (hit := hits.get(seq)) and hit.id not in view.pending)
+                page += islice(self._checked(self._chunked(beyond, min(wanted, CHUNK))), wanted)
+            else:
+                left = (hit for hit in hits.values() if hit.id not in view.pending)
+                matches = self._checked(self._chunked(left, CHUNK))
+                page += nsmallest(wanted, self._beyond(matches, key), key=key)
         page = nsmallest(wanted, page, key=key)
         last = key(page[operation.limit - 1]) if 0 < operation.limit < len(page) else None
         return _stream_page(operation, self._results(page[: operation.limit]), last, ())
+
+    def _sequences(self, searcher: tantivy.Searcher) -> dict[int, Hit]:
+        """All hits by sequence number. The pages of a stream ask for the same ones again and again."""
+        known, name = self._view.progress.known, (self._query.text, self._collection)
+        if (hits := known.get(name)) is None:
+            _, found = find(searcher, self._indexed(searcher), searcher.num_docs)
+            if len(known) >= REMEMBERED:
+                known.clear()
+            hits = known[name] = {hit.seq: hit for hit in found}
+        return hits
 
     def _chunked(self, hits: Iterator[Hit], size: int) -> Iterator[Match]:
         while chunk := list(islice(hits, size)):

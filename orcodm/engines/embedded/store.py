@@ -114,14 +114,15 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A connection on which all statements see one state of the database."""
-        with self._translated():
-            connection = self._take()
-            try:
-                connection.execute("BEGIN")
-                yield connection
-            finally:
-                _end(connection, "COMMIT")
-                self._give(connection)
+        connection = self._take()
+        try:
+            connection.execute("BEGIN")
+            yield connection
+        except sqlite3.Error as error:
+            raise self._translate(error) from error
+        finally:
+            _end(connection, "COMMIT")
+            self._give(connection)
 
     def write(self, handler: Callable[[Transaction, Operation], R], operation: Operation) -> R:
         """Answer with a handler that writes: committed when it returns, nothing written when it raises."""
@@ -168,7 +169,8 @@ class Store:
         try:
             return self._idle.pop()
         except IndexError:
-            return self._open()
+            with self._translated():
+                return self._open()
 
     def _give(self, connection: sqlite3.Connection) -> None:
         if self.path is None:
