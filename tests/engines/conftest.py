@@ -2,50 +2,133 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
+from itertools import count
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
+import uvicorn
 
 from orcodm.engine import Engine
 from orcodm.engines.connect import connect
+from orcodm.engines.embedded import current
+from orcodm.server.app import Application, create_app
 
 from .asking import Awaited
+from .crash import index_early
 
-# The driver for event loops has tests of its own; that it answers everything alike is seen to by CI.
-ENGINES = ["memory", "sqlite", pytest.param("awaited", marks=pytest.mark.slow)]
+# The drivers for event loops have tests of their own; that they answer everything alike is seen to by CI.
+ENGINES = [
+    "memory",
+    "sqlite",
+    "http",
+    pytest.param("awaited", marks=pytest.mark.slow),
+    pytest.param("http-awaited", marks=pytest.mark.slow),
+]
+
+
+class Server:
+    """Our server on a port of its own, in a thread: one application for each API key."""
+
+    def __init__(self) -> None:
+        self.applications: dict[bytes, Application] = {}
+        self.keys = (f"key-{number}" for number in count())
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        application = self.applications[dict(scope["headers"])[b"authorization"]]
+        await application(scope, receive, send)
+
+    def serve(self, engine: Engine) -> str:
+        """The key under which an engine is served from now on."""
+        key = next(self.keys)
+        self.applications[b"Basic " + b64encode(f"{key}:".encode())] = create_app(engine, [key])
+        return key
+
+    @cached_property
+    def port(self) -> int:
+        """The port; the thread begins when it is first asked for."""
+        # Whoever connects before the thread listens waits in the socket's queue.
+        # Without the protocol's number asyncio leaves Nagle's algorithm on, for 40 ms with every answer.
+        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(100)
+        config = uvicorn.Config(self, lifespan="off", log_config=None, ws="none")
+        self.uvicorn = uvicorn.Server(config)
+        self.thread = threading.Thread(
+            target=self.uvicorn.run, kwargs={"sockets": [listening]}, name="server", daemon=True
+        )
+        self.thread.start()
+        number: int = listening.getsockname()[1]
+        return number
+
+    def stop(self) -> None:
+        if "port" in self.__dict__:
+            self.uvicorn.should_exit = True
+            self.thread.join()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.stop()
+
 
 Opener = Callable[[str, Path], AbstractContextManager[Engine]]
 
 
 @pytest.fixture(scope="session")
-def opener() -> Opener:
+def opener(server: Server) -> Opener:
     """Opens an engine by its name, with nothing in it; its file goes into the folder."""
 
     @contextmanager
     def opened(name: str, folder: Path) -> Iterator[Engine]:
-        engine: Engine
+        behind: Engine | None = None
         match name:
             case "memory":
                 engine = connect("memory:")
             case "awaited":
                 engine = Awaited(connect("memory:"))
+            case "sqlite":
+                engine = connect(f"sqlite:///{folder}/things.db?synchronous=NORMAL")
+            case "http":
+                behind = connect("memory:")
+                key = server.serve(behind)
+                engine = connect(f"http://{key}@127.0.0.1:{server.port}")
             case _:
-                engine = connect(f"sqlite:///{folder}/things.db")
+                behind = connect("memory:")
+                transport = httpx.ASGITransport(create_app(behind, ["key"]))
+                engine = Awaited(connect("http://key@127.0.0.1", async_transport=transport))
         try:
             yield engine
         finally:
             engine.close()
+            if behind is not None:
+                behind.close()
 
     return opened
 
 
 @pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest, opener: Opener, tmp_path: Path) -> Iterator[Engine]:
+def engine(request: pytest.FixtureRequest, opener: Opener) -> Iterator[Engine]:
     """An empty engine; closed when the test ends."""
-    with opener(request.param, tmp_path) as engine:
+    folder = request.getfixturevalue("tmp_path") if request.param == "sqlite" else Path()
+    with opener(request.param, folder) as engine:
         yield engine
+
+
+@pytest.fixture
+def early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The embedded engine makes its index for some dozens of items, so that tests need no thousands."""
+    for name, number in index_early.items():
+        monkeypatch.setattr(current, name, number)
 
 
 @pytest.fixture

@@ -48,6 +48,9 @@ processes.set_forkserver_preload([__name__, "orcodm.engines.embedded.engine"])
 COUNTER = Get(collection="shared", key="counter")
 """What stands in a script for one conditional increment of a number that all writers share."""
 
+index_early = {"FEW": 20, "SOME": 10, "MANY": 40}
+"""What the embedded engine's limits are lowered to where its index is to be used, but not by thousands."""
+
 KEYS = [f"k{n}" for n in range(8)]
 WORDS = ["red", "green", "blue"]
 
@@ -141,7 +144,7 @@ def increment(engine: Engine) -> None:
 
 def write(url: str, seed: int, collection: str, acknowledge: Connection) -> None:
     """The life of a writer: it ends by a signal. It keeps its index up to date more eagerly than others."""
-    current.FEW, current.SOME, current.MANY = 20, 10, 40
+    vars(current).update(index_early)
     engine = connect(url)
     model = Model()
     for operation in script(seed, collection, model):

@@ -39,7 +39,8 @@ def aggregate(engine: Engine, *aggregates: Aggregate, query: str = "*", **more: 
 def numbers(engine: Engine, request: pytest.FixtureRequest) -> Engine:
     """1 to 5 in the field a, among others; alone or beside a crowd."""
     if request.param == "many":
-        put_all(engine, {f"{n:04}": {"a": n} for n in range(2500)}, collection="crowd")
+        request.getfixturevalue("early")
+        put_all(engine, {f"{n:02}": {"a": n} for n in range(99)}, collection="crowd")
     put_all(engine, {f"{n}": {"a": n, "odd": n % 2 == 1} for n in range(1, 6)})
     put_all(engine, {"none": {"b": 1}, "null": {"a": None}, "text": {"a": "3"}, "flag": {"a": True}})
     return engine

@@ -16,22 +16,13 @@ from orcodm.engines.embedded import current
 from orcodm.operations import Search
 
 from .asking import THINGS, delete, found, put, put_all
-from .crash import processes
+from .crash import index_early, processes
 
 MANY = 200
-"""How many items there are: more than are looked at one by one, by the fixture below."""
+"""How many items there are: more than are looked at one by one, by the fixture `early`."""
 
 
-def index_early() -> None:
-    current.FEW, current.SOME, current.MANY = 20, 10, 40
-
-
-@pytest.fixture(autouse=True)
-def early(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The index is made for some dozens of items, so that these tests need no thousands."""
-    for name in ("FEW", "SOME", "MANY"):
-        monkeypatch.setattr(current, name, getattr(current, name))
-    index_early()
+pytestmark = pytest.mark.usefixtures("early")
 
 
 def fill(engine: Engine, word: str = "old") -> None:
@@ -230,7 +221,7 @@ def test_a_file_that_was_moved_and_another_in_its_place(url: str, tmp_path: Path
 
 def without_room(url: str) -> None:
     """In a process of its own: no file can grow any more, and yet a search is answered."""
-    index_early()
+    vars(current).update(index_early)
     engine = connect(url)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
     agrees(engine, "old", MANY)

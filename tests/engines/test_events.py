@@ -9,7 +9,7 @@ import pytest
 
 from orcodm.engine import Engine
 from orcodm.errors import AlreadyExists, Conflict, InvalidParameter, NotFound, PatchConflict
-from orcodm.identifiers import EPOCH_MS
+from orcodm.identifiers import EPOCH_MS, identifiers
 from orcodm.operations import (
     Condition,
     DeleteEvent,
@@ -128,6 +128,16 @@ def test_an_ordinal_can_be_chosen_where_it_is_free(engine: Engine) -> None:
     assert read(engine, first).value == 1
     assert post(engine, 3, timestamp=6, ordinal=7).ordinal == 7
     assert log(engine) == [3, 1]
+
+
+def test_a_generated_ordinal_that_is_taken_is_given_up_for_another(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = post(engine, "first", timestamp=5).ordinal
+    drawn = iter([taken, taken, taken + 1])
+    monkeypatch.setattr(identifiers, "next", lambda: next(drawn))
+    assert post(engine, "second", timestamp=5).ordinal == taken + 1
+    assert log(engine) == ["second", "first"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from orcodm.engine import Engine
 from orcodm.errors import InvalidValue, NotFound
-from orcodm.identifiers import EPOCH_MS
+from orcodm.identifiers import EPOCH_MS, identifiers
 from orcodm.operations import (
     Delete,
     DeleteCollection,
@@ -171,6 +171,17 @@ def test_keys_that_were_generated_later_sort_later(engine: Engine) -> None:
     made = [engine.execute(Post(collection=THINGS, value=n)).key for n in range(12)]
     assert len(set(made)) == 12
     assert listed(engine) == made
+
+
+def test_a_generated_key_that_is_taken_is_given_up_for_another(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes may have drawn the same node: one pair of them in 4,096."""
+    taken = engine.execute(Post(collection=THINGS, value="first")).key
+    drawn = iter([int(taken, 16), int(taken, 16), int(taken, 16) + 1])
+    monkeypatch.setattr(identifiers, "next", lambda: next(drawn))
+    assert engine.execute(Post(collection=THINGS, value="second")).key == f"{int(taken, 16) + 1:016x}"
+    assert get(engine, taken) == "first"
 
 
 # -- deleting --------------------------------------------------------------------------------------

@@ -210,9 +210,15 @@ QUERIES = [
 SETTINGS = [
     pytest.param(("memory", "few"), id="memory-few"),
     pytest.param(("sqlite", "many"), id="sqlite-many"),
+    pytest.param(("http", "few"), id="http-few"),
     *[
         pytest.param((name, size), id=f"{name}-{size}", marks=pytest.mark.slow)
-        for name, size in (("memory", "many"), ("sqlite", "few"), ("awaited", "many"))
+        for name, size in (
+            ("memory", "many"),
+            ("sqlite", "few"),
+            ("awaited", "many"),
+            ("http-awaited", "few"),
+        )
     ],
 ]
 
@@ -418,7 +424,8 @@ def test_a_random_order_is_the_same_for_the_same_seed(people: Engine) -> None:
 def started(engine: Engine, request: pytest.FixtureRequest) -> Engine:
     """An engine that has searched before, alone or over a crowd."""
     if request.param == "many":
-        put_all(engine, {f"{n:04}": {"crowd": n} for n in range(2500)}, collection="crowd")
+        request.getfixturevalue("early")
+        put_all(engine, {f"{n:02}": {"crowd": n} for n in range(99)}, collection="crowd")
     assert found(engine, "*") == []
     return engine
 
@@ -507,10 +514,11 @@ def test_any_collection_can_be_searched(engine: Engine) -> None:
     assert engine.execute(Search(query="*", limit=0)).total == len(KEYS)
 
 
-@pytest.mark.parametrize("size", ["few"])
-def test_any_value_is_found_again(engine: Engine, size: str) -> None:
+@pytest.mark.parametrize("size", ["few", "many"])
+def test_any_value_is_found_again(engine: Engine, size: str, request: pytest.FixtureRequest) -> None:
     if size == "many":
-        put_all(engine, {f"{n:04}": {"crowd": n} for n in range(2500)}, collection="crowd")
+        request.getfixturevalue("early")
+        put_all(engine, {f"{n:02}": {"crowd": n} for n in range(99)}, collection="crowd")
     put_all(engine, {f"{n:02}": value for n, value in enumerate(VALUES)})
     assert found(engine, "*", sort=by("@path.key")) == [f"{n:02}" for n in range(len(VALUES))]
     page = engine.execute(Search(query="*", collection=THINGS, sort=by("@path.key"), limit=100))

@@ -383,7 +383,7 @@ def eager(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("machine", [InMemory, OnFile])
 def test_an_engine_does_what_the_model_does(machine: type[Engines]) -> None:
-    run(machine, examples=10, steps=25)
+    run(machine, examples=5, steps=30)
 
 
 @pytest.mark.slow
