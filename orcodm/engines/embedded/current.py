@@ -64,15 +64,18 @@ class Progress:
     searcher: tantivy.Searcher | None = None
     applied: int = 0
     upto: int = 0
-    pending: Mapping[int, Pending] = attrs.field(factory=dict)
-    """Replaced, never changed: searches under way keep theirs."""
+    pending: dict[int, Pending] = attrs.field(factory=dict)
+    """Changed only while no search looks at it, else replaced."""
+    readers: int = 0
     holders: dict[str, dict[str, list[int]]] = attrs.field(factory=dict)
     """For fields that were asked for: from a string to the pending documents that have, or had, it."""
     known: dict[Any, Any] = attrs.field(factory=dict)
     """What searches found out about this state of the index, for the next ones."""
 
     def extend(self, changed: Mapping[int, Pending], upto: int) -> None:
-        self.pending = {**self.pending, **changed}
+        if self.readers:
+            self.pending = dict(self.pending)
+        self.pending.update(changed)
         self.upto = upto
         for field, holders in self.holders.items():
             _hold(holders, field, changed)
@@ -126,9 +129,13 @@ class Current:
                 view = self._look(connection)
                 if view is None:
                     continue
-                if view.complete or time.monotonic() > deadline:
-                    yield view
-                    break
+                try:
+                    if view.complete or time.monotonic() > deadline:
+                        yield view
+                        break
+                finally:
+                    with self._lock:
+                        view.progress.readers -= 1
             if not self._wait():
                 deadline = 0
         if len(view.pending) > (SOME if view.searcher is not None else FEW):
@@ -180,6 +187,7 @@ class Current:
                     return View(connection, Progress(), {}, complete=False)
                 progress.extend(_pending(connection, progress.upto, last), sequence)
             pending = progress.pending
+            progress.readers += 1
         return View(connection, progress, pending, complete=len(pending) <= MANY)
 
     def holding(self, view: View, field: str, text: str) -> Iterable[Pending]:

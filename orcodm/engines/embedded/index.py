@@ -78,15 +78,20 @@ def document(stored: Stored, entry: Entry) -> tantivy.Document:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (ValueError, OSError) as error:
-        if "LockBusy" in str(error) or "Lockfile" in str(error):
-            raise WriterBusy(str(error)) from error
-        raise IndexFailure(f"the search index: {error}") from error
     except BaseException as error:
-        # A damaged file makes Tantivy panic now and then, which is no Exception.
-        if type(error).__name__ != "PanicException":
-            raise
-        raise IndexFailure(f"the search index is damaged: {error}") from error
+        raise _translate(error) from error
+
+
+def _translate(error: BaseException) -> BaseException:
+    """What an exception of Tantivy's is to us; others stay what they are."""
+    if isinstance(error, ValueError | OSError):
+        if "LockBusy" in str(error) or "Lockfile" in str(error):
+            return WriterBusy(str(error))
+        return IndexFailure(f"the search index: {error}")
+    # A damaged file makes Tantivy panic now and then, which is no Exception.
+    if type(error).__name__ == "PanicException":
+        return IndexFailure(f"the search index is damaged: {error}")
+    return error
 
 
 class Hit(NamedTuple):
@@ -99,7 +104,7 @@ class Hit(NamedTuple):
 
 def find(searcher: tantivy.Searcher, query: tantivy.Query, limit: int) -> tuple[int, list[Hit]]:
     """How many documents a query matches, and the best of them, best first."""
-    with _translated():
+    try:
         result = searcher.search(query, limit=max(1, min(limit, searcher.num_docs)))
         hits = result.hits if limit else []
         addresses = [address for _, address in hits]
@@ -107,7 +112,9 @@ def find(searcher: tantivy.Searcher, query: tantivy.Query, limit: int) -> tuple[
         seqs: list[Any] = searcher.fast_field_values("seq", addresses)
         # The stubs do not say that there is one.
         total: int = result.count  # type: ignore[attr-defined]
-        return total, [Hit(hit[0], ids[n], seqs[n]) for n, hit in enumerate(hits)]
+    except BaseException as error:
+        raise _translate(error) from error
+    return total, [Hit(hit[0], ids[n], seqs[n]) for n, hit in enumerate(hits)]
 
 
 def frequency(searcher: tantivy.Searcher, field: str, term: str) -> int:

@@ -226,12 +226,13 @@ class _Answer:
         query = self._indexed(searcher)
         fresh = list(self._pending())
         # Of what the index found first, as many as are pending may have to be passed over.
-        stale = [identity for identity in pending if identity <= self._view.applied]
-        asked = end + len(stale) + 1
+        asked = end + len(pending) + 1
         total, found = find(searcher, query, asked)
         hits = [hit for hit in found if hit.id not in pending]
         count = len(hits) + len(fresh)
         if total > len(found):
+            applied = self._view.applied
+            stale = [identity for identity in pending if identity <= applied]
             count = total + len(fresh) - (find(searcher, among(query, stale), 0)[0] if stale else 0)
         matches: Iterable[Match]
         if end == operation.offset:
@@ -330,12 +331,17 @@ class _Answer:
         else:
             scope = scopes(ITEM, collection)[1]
         # A scope that has all documents is not worth intersecting with.
-        if frequency(searcher, "scope", scope) == sum(frequency(searcher, "scope", kind) for kind in KINDS):
-            return plan.query
-        return within(plan, scope)
+        everywhere = self._view.progress.known.get(scope)
+        if everywhere is None:
+            documents = sum(frequency(searcher, "scope", kind) for kind in KINDS)
+            everywhere = frequency(searcher, "scope", scope) == documents
+            self._view.progress.known[scope] = everywhere
+        return plan.query if everywhere else within(plan, scope)
 
     def _fetched(self, hits: Sequence[Hit]) -> Iterator[Match]:
         """Hits with their rows, in their order; without those whose row is gone."""
+        if not hits:
+            return
         rows = by_seq(self._view.connection, [hit.seq for hit in hits], self._query.kinds)
         for hit in hits:
             if (stored := rows.get(hit.seq)) is not None:
