@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
@@ -106,6 +107,7 @@ def serve(
     """
     try:
         import uvicorn
+        from uvicorn.supervisors import Multiprocess
 
         from .server.app import create_app
     except ModuleNotFoundError as error:
@@ -123,8 +125,6 @@ def serve(
     limits = Limits(body=max_body)
     worker.start_logging(log_level)
     options: dict[str, Any] = {
-        "host": host,
-        "port": port,
         "log_config": None,
         "access_log": False,
         "server_header": False,
@@ -134,13 +134,18 @@ def serve(
         "ssl_keyfile": tls_key,
     }
     if workers == 1:
-        uvicorn.run(create_app(connect(url), known, limits=limits, owns_engine=True), **options)
+        app = create_app(connect(url), known, limits=limits, owns_engine=True)
+        uvicorn.Server(uvicorn.Config(app, **options)).run([worker.listen(host, port)])
         return
     if url.startswith("memory:"):
         raise typer.BadParameter("memory: belongs to one process; serve a file with several workers")
     connect(url).close()  # errors show here, once, and not in every worker
     worker.write_settings(url, known, None if keys is None else str(keys.resolve()), limits, log_level)
-    uvicorn.run("orcodm.worker:create", factory=True, workers=workers, **options)
+    config = uvicorn.Config("orcodm.worker:create", factory=True, workers=workers, **options)
+    supervise: Any = Multiprocess
+    # The supervisor of older versions has to be told what its processes run.
+    told = {"target": uvicorn.Server(config).run} if "target" in signature(Multiprocess).parameters else {}
+    supervise(config, sockets=[worker.listen(host, port)], **told).run()
 
 
 # -- read ------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 from typing import Final
 
 from attrs import asdict
@@ -34,6 +35,23 @@ def create() -> Application:
     if settings["keys"] is not None:
         keys = Keys([ApiKey(**key) for key in settings["keys"]], settings["path"])
     return create_app(connect(settings["url"]), keys, limits=Limits(**settings["limits"]), owns_engine=True)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket for a server to accept from.
+
+    It says that it is TCP, which a socket need not: without that asyncio leaves Nagle's algorithm on for
+    its connections, and an answer in two parts waits 40 ms for the second.
+    """
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
+    )[0]
+    listening = socket.socket(family, kind, protocol)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind(address)
+    listening.listen(2048)
+    listening.set_inheritable(True)
+    return listening
 
 
 def start_logging(level: str) -> None:

@@ -17,6 +17,7 @@ import uvicorn
 
 from orcodm.engine import Engine
 from orcodm.server.app import create_app
+from orcodm.worker import listen
 
 
 @contextmanager
@@ -51,7 +52,7 @@ _port = 0
 
 def _start() -> int:
     global _port
-    listener = socket.create_server(("0.0.0.0", 0))
+    listener = listen("0.0.0.0", 0)
     config = uvicorn.Config(_switch, log_config=None, access_log=False, server_header=False, lifespan="off")
     server = uvicorn.Server(config)
     threading.Thread(target=server.run, args=([listener],), daemon=True).start()

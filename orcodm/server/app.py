@@ -35,7 +35,7 @@ from ..wire.codec import (
     encode_response,
 )
 from ..wire.extensions import HEADER, REPLAYED, TOKEN
-from ..wire.faults import encode_fault
+from ..wire.faults import CONTENT_TYPE, encode_fault
 from .keys import WHOLE, Keys
 from .namespace import Namespaced
 from .openapi import describe
@@ -201,6 +201,7 @@ class Service:
 
 
 _TOKEN: Final = TOKEN.lower().encode()
+_CONTENT_TYPE: Final = (CONTENT_TYPE[0].encode(), CONTENT_TYPE[1].encode())
 
 
 async def _import(engine: Engine, operation: Import) -> list[Any]:
@@ -245,7 +246,12 @@ async def _send(
     send: Send, scope: Scope, given: dict[bytes, bytes], response: Response, identifier: str
 ) -> None:
     body = response.body
-    headers = [(name.encode(), value.encode("latin-1")) for name, value in response.headers]
+    headers = [_CONTENT_TYPE]
+    headers += [
+        (name.encode(), value.encode("latin-1"))
+        for name, value in response.headers
+        if name is not CONTENT_TYPE[0]
+    ]
     headers.append((b"x-orchestrate-req-id", identifier.encode()))
     if given.get(b"connection", b"").lower() != b"close":
         headers.append((b"connection", b"keep-alive"))

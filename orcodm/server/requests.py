@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
+from itertools import chain
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -58,7 +59,7 @@ def check_head(scope: Scope, target: str, limits: Limits) -> None:
         raise ApiError.of(
             414, "api_bad_request", f"The path and query are longer than {limits.target} bytes."
         )
-    if sum(len(name) + len(value) for name, value in scope["headers"]) > limits.headers:
+    if sum(map(len, chain.from_iterable(scope["headers"]))) > limits.headers:
         raise ApiError.of(431, "api_bad_request", f"The headers are longer than {limits.headers} bytes.")
 
 

@@ -19,6 +19,7 @@ from ..operations import (
     JsonPatch,
     MergePatch,
     Operation,
+    Search,
 )
 from .batches import BATCH_TYPE, Import, decode_import
 from .bodies import dump, load
@@ -191,7 +192,7 @@ def _read_parameters(route: Route, parameters: Mapping[str, str], given: dict[st
         if parameters.get(name, "").lower() != value:
             raise BadRequest(f"This needs {name}={value}.", details={"info": f"{name}={value} is required."})
     query = parameters.get("query", "")
-    if any(parameter.name == "query" for parameter in route.parameters) and not query:
+    if not query and route.operation is Search:
         raise InvalidParameter("The query is empty.", details={"query": "Query is empty."})
     if not parameters:
         return
