@@ -449,7 +449,9 @@ def _plain_list(element: type) -> tuple[Load, Dump]:
 def encode(type_: Any, value: Any, where: str) -> Any:
     """The JSON of a value in a query. Raises `InvalidFilter` where it is not of the field's type."""
     try:
-        return codec(type_)[1](value)
+        made = codec(type_)[1](value)
+        check(made)
+        return made
     except (ValueError, TypeError, ExceptionGroup) as error:
         reasons = "; ".join(problem.reason for problem in _problems(error, "", value))
         raise InvalidFilter(f"{where}: {value!r} is not {_type_name(type_)}: {reasons}") from None

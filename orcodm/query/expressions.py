@@ -329,6 +329,9 @@ class Expr(Generic[T]):
             f"{self.path} is an expression and cannot be iterated: use .contains() or .is_in()"
         )
 
+    def __contains__(self, item: object) -> bool:
+        raise InvalidFilter(f"`in` cannot ask a search: use {self.path} with .contains(), or .is_in()")
+
     def __bool__(self) -> bool:
         raise InvalidFilter(
             f"{self.path} is an expression without a truth value: compare it (== True, .exists())"
@@ -343,6 +346,7 @@ class Expr(Generic[T]):
     def _text(self, text: Any, method: str) -> str:
         if not isinstance(text, str):
             raise InvalidFilter(f"{self.path}: {method} takes a text, not {text!r}")
+        self._json(str, text)
         element = _element(self._type) or self._type
         if not _may_be(element, str):
             raise InvalidFilter(f"{self.path}: {method} is for texts, and this field is {_shown(self._type)}")
