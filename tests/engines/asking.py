@@ -18,6 +18,7 @@ from orcodm.operations import (
     ListRefs,
     Operation,
     Page,
+    Ping,
     Put,
     Search,
     Version,
@@ -40,6 +41,7 @@ class Awaited:
 
     @property
     def capabilities(self) -> Capabilities:
+        self.execute(Ping())  # by which an engine over a network learns them
         return self.engine.capabilities
 
     def execute(self, operation: Operation[R]) -> R:
