@@ -106,6 +106,7 @@ class Current:
         self._store = store
         self._temporary: str | None = None
         self._reset()
+        store.after_fork.append(self._forked)
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
@@ -167,9 +168,9 @@ class Current:
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """In the child of a fork: no thread came along, and the index is opened again."""
-        self._temporary = None
+        self._temporary = None  # the parent's to remove
         self._reset()
 
     # -- looking -----------------------------------------------------------------------------------

@@ -92,6 +92,7 @@ class EmbeddedEngine:
         self._workers: ThreadPoolExecutor | None = None
         self._starting = threading.Lock()
         self._closed = False
+        self._store.after_fork.append(self._forked)
 
     def __repr__(self) -> str:
         return f"EmbeddedEngine({self._store.name!r})"
@@ -134,6 +135,11 @@ class EmbeddedEngine:
 
     async def aclose(self) -> None:
         await asyncio.to_thread(self.close)
+
+    def _forked(self) -> None:
+        # The threads stayed with the parent, and one of them may have held the lock.
+        self._workers = None
+        self._starting = threading.Lock()
 
     def _executor(self) -> ThreadPoolExecutor:
         with self._starting:

@@ -74,6 +74,8 @@ class Store:
         self._idle: list[sqlite3.Connection] = []
         self._writing = threading.Lock()
         self._turn = threading.RLock()
+        self.after_fork: list[Callable[[], None]] = []
+        """What else has to happen in the child of a fork."""
         with self._translated():
             connection = self._open()
             try:
@@ -251,6 +253,8 @@ class Store:
             self._idle = []
         self._writing = threading.Lock()
         self._turn = threading.RLock()
+        for renew in self.after_fork:
+            renew()
 
     # -- errors ------------------------------------------------------------------------------------
 

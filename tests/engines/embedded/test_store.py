@@ -259,11 +259,12 @@ def test_a_read_only_directory_can_be_read(tmp_path: Path, clean: bool) -> None:
 import os, sys
 from orcodm.engines.embedded.engine import EmbeddedEngine
 from orcodm.errors import ReadOnly
-from orcodm.operations import Get, Put
+from orcodm.operations import Get, Put, Search
 if os.getuid() == 0:
     os.setuid(65534)
 engine = EmbeddedEngine(sys.argv[1])
 print(engine.execute(Get(collection="things", key="a")).value)
+print(engine.execute(Search(collection="things", query="* OR n:1")).total)
 try:
     engine.execute(Put(collection="things", key="b", value=1))
 except ReadOnly:
@@ -280,7 +281,7 @@ engine.close()
     finally:
         directory.chmod(0o755)
         engine.close()
-    assert done.stdout.split() == ["1", "read-only"], done.stderr
+    assert done.stdout.split() == ["1", "1", "read-only"], done.stderr
 
 
 def test_a_database_that_stays_busy_is_an_error_of_its_own(path: Path) -> None:

@@ -1,0 +1,195 @@
+"""Search stays fresh and right while the index is behind, ahead, busy, in the making, or impossible."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orcodm.engines.embedded import current as current_module
+from orcodm.engines.embedded.engine import EmbeddedEngine
+from orcodm.operations import START, Batch, Delete, Put, Search, SortField
+
+MANY = 3_000
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "app.db"
+
+
+@pytest.fixture
+def engine(path: Path) -> Iterator[EmbeddedEngine]:
+    engine = EmbeddedEngine(str(path), synchronous="NORMAL")
+    yield engine
+    engine.close()
+
+
+def fill(engine: EmbeddedEngine, word: str, numbers: range) -> None:
+    puts = [
+        Put(collection="things", key=f"{number:05}", value={"n": number, "word": word}) for number in numbers
+    ]
+    assert not engine.execute(Batch(puts)).failed
+
+
+def total(engine: EmbeddedEngine, query: str) -> int:
+    page = engine.execute(Search(query=query, collection="things", limit=0))
+    assert page.total is not None
+    return page.total
+
+
+def streamed(engine: EmbeddedEngine, query: str) -> list[str]:
+    page = engine.execute(Search(query=query, collection="things", limit=700, cursor=START))
+    keys = [item.key for item in page.results]
+    while page.next is not None:
+        page = engine.execute(page.next)
+        keys += [item.key for item in page.results]
+    return keys
+
+
+def test_few_documents_need_no_index(engine: EmbeddedEngine, path: Path) -> None:
+    fill(engine, "few", range(200))
+    assert total(engine, "word:few") == 200
+    assert not Path(f"{path}-index").exists()
+
+
+def test_what_another_process_writes_is_seen_at_once(engine: EmbeddedEngine, path: Path) -> None:
+    fill(engine, "one", range(MANY))
+    assert total(engine, "word:one") == MANY
+    other = EmbeddedEngine(str(path))
+    assert total(other, "word:one") == MANY
+    fill(other, "two", range(0, MANY, 3))
+    other.execute(Delete(collection="things", key="00001"))
+    assert total(engine, "word:two") == MANY // 3
+    assert total(engine, "word:one") == MANY - MANY // 3 - 1
+    other.close()
+
+
+def test_changes_are_applied_twice_where_the_state_was_not_written(path: Path) -> None:
+    engine = EmbeddedEngine(str(path))
+    fill(engine, "one", range(MANY))
+    assert total(engine, "word:one") == MANY
+    state = Path(f"{path}-index") / "state.json"
+    before = state.read_bytes()
+    fill(engine, "two", range(MANY))
+    assert total(engine, "word:two") == MANY
+    engine.close()
+    assert state.read_bytes() != before
+    state.write_bytes(before)  # as after a crash between the commit and the state
+    engine = EmbeddedEngine(str(path))
+    assert (total(engine, "word:one"), total(engine, "word:two")) == (0, MANY)
+    fill(engine, "three", range(MANY))
+    assert (total(engine, "word:two"), total(engine, "word:three")) == (0, MANY)
+    engine.close()
+
+
+def test_a_restored_backup_is_noticed_after_new_writes(path: Path, tmp_path: Path) -> None:
+    engine = EmbeddedEngine(str(path))
+    fill(engine, "old", range(MANY))
+    assert total(engine, "word:old") == MANY
+    engine.close()
+    backup = tmp_path / "backup.db"
+    shutil.copy(path, backup)
+    engine = EmbeddedEngine(str(path))
+    fill(engine, "lost", range(MANY))
+    assert total(engine, "word:lost") == MANY
+    engine.close()
+    shutil.copy(backup, path)
+    engine = EmbeddedEngine(str(path))
+    fill(engine, "new", range(10, MANY))
+    fill(engine, "newer", range(20))  # past the number that the index had
+    assert (total(engine, "word:lost"), total(engine, "word:old")) == (0, 0)
+    assert (total(engine, "word:new"), total(engine, "word:newer")) == (MANY - 20, 20)
+    engine.close()
+
+
+def test_while_another_process_keeps_the_writer_all_is_read(
+    engine: EmbeddedEngine, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(engine, "one", range(MANY))
+    assert total(engine, "word:one") == MANY
+    monkeypatch.setattr(current_module, "PATIENCE", 0.0)
+    other = EmbeddedEngine(str(path))
+    assert total(other, "word:one") == MANY
+    inner = other._searcher.current
+    generation, directory = inner._generation, inner._directory
+    assert generation is not None
+    assert directory is not None
+    with directory.writing(generation, large=False):
+        fill(engine, "two", range(0, MANY, 2))
+        fill(engine, "three", range(1, MANY, 2))
+        assert (total(engine, "word:one"), total(engine, "word:two")) == (0, MANY // 2)
+        assert streamed(engine, "word:two") == [f"{number:05}" for number in range(0, MANY, 2)]
+    other.close()
+
+
+def test_an_index_that_cannot_be_written_costs_only_time(path: Path) -> None:
+    Path(f"{path}-index").write_text("in the way")
+    engine = EmbeddedEngine(str(path))
+    fill(engine, "one", range(MANY))
+    assert total(engine, "word:one AND n:[0 TO 9]") == 10
+    sort = (SortField("n", descending=True),)
+    page = engine.execute(Search(query="word:one", collection="things", sort=sort, limit=2))
+    assert [item.key for item in page.results] == [f"{MANY - 1:05}", f"{MANY - 2:05}"]
+    engine.close()
+
+
+def test_searches_agree_with_writes_from_many_threads(engine: EmbeddedEngine) -> None:
+    fill(engine, "start", range(MANY))
+    assert total(engine, "word:start") == MANY
+    failures: list[str] = []
+
+    def write(thread: int) -> None:
+        for turn in range(60):
+            key, word = f"{thread}-{turn % 5}", f"w{thread}x{turn}"
+            engine.execute(Put(collection="things", key=key, value={"word": word}))
+            page = engine.execute(Search(query=f"word:{word}", collection="things"))
+            if [result.key for result in page.results] != [key] or page.total != 1:
+                failures.append(word)
+            if turn and total(engine, f"word:`w{thread}x{turn - 5}`"):
+                failures.append(f"{word}: the old value was found")
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+@pytest.mark.parametrize(
+    "query", ["word:even", "word:rare", "word:even AND n:[5 TO 2000]", "word:ev*", "n:5~"]
+)
+def test_pages_by_score_and_streams_agree(engine: EmbeddedEngine, query: str) -> None:
+    fill(engine, "even", range(0, 4_000, 2))
+    fill(engine, "rare", range(1, 4_000, 400))
+    fill(engine, "odd", range(3, 4_000, 2))
+    found = streamed(engine, query)
+    assert found == sorted(found)
+    assert len(found) == total(engine, query)
+    for offset in (0, 995, 1_999):
+        search = Search(query=query, collection="things", limit=10, offset=offset)
+        assert [item.key for item in engine.execute(search).results] == found[offset : offset + 10]
+
+
+@pytest.mark.parametrize("memory", [True, False])
+def test_a_forked_child_searches_by_itself(path: Path, memory: bool) -> None:
+    engine = EmbeddedEngine(None if memory else str(path))
+    fill(engine, "parent", range(MANY))
+    assert total(engine, "word:parent") == MANY
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            fill(engine, "child", range(10))
+            correct = total(engine, "word:child") == 10 and total(engine, "word:parent") == MANY - 10
+            status = 0 if correct else 2
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    assert total(engine, "word:child") == (0 if memory else 10)
+    engine.close()

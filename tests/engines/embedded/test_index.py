@@ -1,0 +1,187 @@
+"""The index finds what the evaluator accepts: compiled queries on random documents, against the oracle."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from orcodm.engines.embedded.compile import compile_plan, within
+from orcodm.engines.embedded.documents import Stored
+from orcodm.engines.embedded.index import IndexDirectory, document, find
+from orcodm.engines.embedded.terms import prefix, scopes, words
+from orcodm.lucene.analysis import analyze
+from orcodm.lucene.entries import Entry
+from orcodm.lucene.evaluator import compile_query
+from orcodm.lucene.parser import parse
+from orcodm.lucene.tree import Node
+from orcodm.values import encode
+
+from ...strategies import documents, trees
+
+VALUES: list[Any] = [
+    {"name": "Ada Lovelace", "age": 36, "tags": ["math", "poetry"], "address": {"city": "London"}},
+    {"name": "Bob", "age": 7.5, "born": "2014-01-31", "active": True, "tags": ["math"]},
+    {"name": "ada", "age": 2**60 + 1, "born": "2014-02-01T10:00:00Z", "text": "x" * 50},
+    {"name": "x" * 41, "age": 2**60, "text": "x" * 32 + "\x1e" + "0" * 16},
+    {"name": ["new", "york"], "age": "36", "born": "2014-01-3", "address": {"city": {"name": "York"}}},
+    {"name": "new york", "age": -0.0, "active": "true", "born": "2014"},
+    {"name": "", "age": 10**400, "tags": [None], "with space": "word", "a.b": "dot"},
+    {"name": None, "age": -(10**400), "a": {"b": "dot"}, "text": "line\nline two"},
+    {"name": "Фёдор 東京 😀", "age": 1e23, "born": "9999-12-31T23:59:59.999999Z"},
+    {"name": "new-york's 3,000", "age": 10**23, "born": "0001-01-01"},
+    "a lovelace text",
+    [1, 2, "36", [True]],
+    None,
+    {"place": {"lat": 51.5, "lon": -0.1}, "name": "york new", "age": 36.0},
+]
+
+QUERIES = [
+    "*",
+    "name:ada",
+    "ada",
+    "lovelace",
+    "36",
+    "true",
+    "age:36",
+    "age:0",
+    "age:[* TO 0]",
+    "age:{7 TO 36]",
+    "age:[7.5 TO 7.5]",
+    f"age:{2**60}",
+    f"age:[{2**60} TO {2**60}]",
+    f"age:{{{2**60} TO *]",
+    "age:1e23",
+    f"age:{10**23}",
+    f"age:[{10**300} TO *]",
+    "age:`36`",
+    "`36`",
+    "`ada`",
+    "name:`" + "x" * 41 + "`",
+    "text:`" + "x" * 50 + "`",
+    "text:[" + "x" * 40 + " TO *]",
+    "text:[* TO " + "x" * 40 + "}",
+    "name:[a TO n}",
+    "[a TO n}",
+    "name:[* TO *]",
+    "born:[2014-01-31 TO 2014-02-01]",
+    "born:{2014-01-31 TO *]",
+    "born:[* TO 2014-01-31}",
+    "born:[2014 TO 2015]",
+    'born:["2014-01-31" TO "2014-02-01"]',
+    'name:"new york"',
+    '"new york"',
+    'name:"york new"~3',
+    "name:new*",
+    "na*",
+    "*da",
+    "name:?da",
+    "text:*li?e*",
+    "name:lovelase~",
+    "lovelase~1",
+    "name:/ad[a-z]/",
+    "address:*",
+    "address.city:*",
+    "value:*",
+    "a.b:dot",
+    r"with\ space:word",
+    "name:... AND ada",
+    "name:(ada -lovelace)",
+    "-name:ada",
+    "* -name:lovelase~",
+    "* -(name:ada age:[1 TO 100])",
+    "name:ada AND NOT (-age:36)",
+    "place:NEAR:{lat:51 lon:0 dist:100km}",
+    "* -place:IN:{north:60 south:50 east:1 west:-1}",
+    "@path.key:`1`",
+    "@path.key:1*",
+    "@path.key:[3 TO 5]",
+    "@path.reftime:[1000 TO 1005}",
+    "@path.reftime:1003",
+    "@path.ref:`0004`",
+    "@path.kind:item",
+    "@path.kind:ite*",
+    "@path.kind:event",
+    "@path.collection:`things`",
+    "@path.collection:thin*",
+    "@path.nothing:*",
+    "name:ada^3 OR name:bob",
+]
+
+
+class Indexed:
+    """Documents in an index, and their entries."""
+
+    def __init__(self, path: Path, values: list[Any]) -> None:
+        self.entries: dict[int, Entry] = {}
+        directory = IndexDirectory(path, "database")
+        generation = directory.begin()
+        with directory.writing(generation, large=False) as writer:
+            for number, value in enumerate(values, 1):
+                ref, key = f"{number:04}", str(number)
+                stored = Stored(number, number, "item", "things", key, ref, 1000 + number, encode(value))
+                self.entries[number] = stored.entry()
+                writer.put(number, document(stored, self.entries[number]))
+            writer.commit(len(values), None)
+        generation.reload(len(values))
+        self.searcher = generation.searcher
+
+    def check(self, tree: Node) -> None:
+        plan = compile_plan(tree)
+        matches = compile_query(tree)
+        expected = {number for number, entry in self.entries.items() if matches(entry)}
+        for query in (plan.query, within(plan, scopes("item", "things")[2])):
+            total, hits = find(self.searcher, query, self.searcher.num_docs)
+            found = {hit.id for hit in hits}
+            assert total == len(found)
+            if plan.exact:
+                assert found == expected
+            else:
+                assert found >= expected
+            if plan.constant:
+                assert len({hit.score for hit in hits}) <= 1
+
+
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory: pytest.TempPathFactory) -> Indexed:
+    return Indexed(tmp_path_factory.mktemp("index") / "things", VALUES)
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query[:40])
+def test_the_index_agrees_with_the_evaluator(indexed: Indexed, query: str) -> None:
+    indexed.check(parse(query))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(documents(), min_size=1, max_size=8), st.lists(trees(), min_size=5, max_size=20))
+def test_any_query_finds_what_the_evaluator_accepts(values: list[Any], nodes: list[Node]) -> None:
+    with tempfile.TemporaryDirectory() as path:
+        indexed = Indexed(Path(path) / "index", values)
+        for node in nodes:
+            indexed.check(node)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["name:ada", "name:`Ada`", "age:[1 TO 5]", 'name:"a b"', "na*", "* -name:ada", "+a +b", "x:*", "age:5"],
+)
+def test_the_usual_queries_need_no_second_look(query: str) -> None:
+    assert compile_plan(parse(query)).exact
+
+
+@given(st.text(st.sampled_from("aZ09_ .,:;'-\n\té\x1f") | st.characters(codec="utf-8")))
+@example("x" * 300)
+@example("a.b")
+def test_the_words_of_the_index_are_those_of_the_analyser(text: str) -> None:
+    assert words(text) == analyze(text)
+
+
+@given(st.text(st.characters(codec="utf-8")), st.text(st.characters(codec="utf-8")))
+def test_fields_have_terms_of_their_own(one: str, other: str) -> None:
+    fields = [f"value.{one}", f"value.{other}", f"@path.{one}", "value"]
+    assert len({prefix(field) for field in fields}) == len(set(fields))
+    assert not any(character in prefix(field) for field in fields for character in " \t\n\f\r")
