@@ -200,9 +200,10 @@ class Query(Generic[D]):
             documents, operation = await source._arun(self._read(source, operation, left))
             if left is not None:
                 left -= len(documents)
+            document = None
             for document in documents:
                 yield document
-            del document
+            del document  # a name of this loop is no holder
             source._unit.release(documents)
 
     def all(self) -> list[D]:
@@ -334,6 +335,8 @@ class Query(Generic[D]):
         return self._offset_page(limit)
 
     def _offset_page(self, size: int) -> Search:
+        if type(size) is not int or size < 1:
+            raise InvalidFilter(f"a page has a size from 1, not {size!r}")
         tree = self.tree
         sort = self._sort or (() if _scored(tree) else (SortField("@path.key"),))
         return Search(
@@ -396,9 +399,16 @@ class Query(Generic[D]):
         return answer
 
     def _around(self, place: Any, center: tuple[float, float], unit: str) -> Query[D]:
-        if any(isinstance(node, Near) and node.field == path_of(place) for node in _leaves(self.tree)):
-            return self
-        return self.filter(aggregates.anywhere(place, center, unit))
+        around = aggregates.anywhere(place, center, unit)
+        for node in _leaves(self.tree):
+            if isinstance(node, Near) and node.field == path_of(place):
+                if (node.latitude, node.longitude, node.unit) == (*center, unit):
+                    return self
+                raise InvalidFilter(
+                    "distances are measured as the near of the query says: from "
+                    f"({node.latitude:g}, {node.longitude:g}) in {node.unit}, so ask for these"
+                )
+        return self.filter(around)
 
     def _only(self, documents: list[D]) -> D:
         if not documents:
