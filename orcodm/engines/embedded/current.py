@@ -117,11 +117,16 @@ class Current:
         self._failed_at = -PAUSE
         self._generation: Generation | None = None
         self._progress = Progress()
+        self._refused: set[str] = set()
         self._directory: IndexDirectory | None = None
 
     @contextmanager
-    def view(self) -> Iterator[View]:
+    def view(self, *, indexed: bool = True) -> Iterator[View]:
         """A consistent view of everything that was committed before."""
+        if not indexed:
+            with self._store.reading() as connection:
+                yield View(connection, Progress(), {}, complete=False)
+            return
         if not self._opened:
             self._open()
         deadline = time.monotonic() + PATIENCE
@@ -149,13 +154,18 @@ class Current:
         with self._indexing:
             self._catch_up(anew=True)
 
-    def broken(self) -> None:
-        """Called where the index failed a search: it is not used again, and made anew when needed."""
+    def failed(self, query: str) -> None:
+        """Called where the index failed a query: it is damaged, and made anew by the next search.
+
+        Unless the query has failed before: then it is too much for any index.
+        """
         with self._lock:
-            self._generation = None
-            self._progress = Progress()
-            if self._directory is not None:
-                self._directory.forget()
+            if query not in self._refused:
+                self._refused.add(query)
+                self._generation = None
+                self._progress = Progress()
+                if self._directory is not None:
+                    self._directory.forget()
 
     def close(self) -> None:
         """Stop indexing, and remove what a database in memory had on disk."""

@@ -109,12 +109,13 @@ def search(searcher: Searcher, operation: Search) -> Page[SearchResult]:
     if query.everything and not operation.sort and not operation.aggregates:
         with searcher.store.reading() as connection:
             return _everything(connection, operation)
-    while True:
-        try:
-            with searcher.current.view() as view:
-                return _Answer(searcher.current, view, query, operation).page()
-        except IndexFailure:
-            searcher.current.broken()
+    try:
+        with searcher.current.view() as view:
+            return _Answer(searcher.current, view, query, operation).page()
+    except IndexFailure:
+        searcher.current.failed(operation.query)
+    with searcher.current.view(indexed=False) as view:
+        return _Answer(searcher.current, view, query, operation).page()
 
 
 def _everything(connection: sqlite3.Connection, operation: Search) -> Page[SearchResult]:
