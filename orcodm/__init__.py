@@ -53,12 +53,12 @@ from .model.history import Version
 from .model.mapping import converter
 from .model.model import Embedded
 from .model.relations import Related, Relations
-from .model.times import Timestamp
 from .query.expressions import Criterion, Expr, Order, Update, random_order, score
 from .query.query import Explanation, Query, ResultPage
 from .session.flows import Outcome
 from .session.merge import MISSING, Change
 from .session.session import Session, aretry, bind, retry
+from .times import Timestamp
 
 from . import signals  # isort: skip
 

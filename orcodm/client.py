@@ -55,7 +55,7 @@ from .operations import (
     Written,
 )
 from .resources import Page, Raw, Resource, with_options
-from .wire.timestamps import milliseconds
+from .times import milliseconds
 
 __all__ = ["Client", "Collection", "Event", "Key", "Page", "Raw", "Ref", "Relation"]
 

@@ -18,7 +18,7 @@ import orcodm
 
 ROOT = Path(orcodm.__file__).parent
 
-FOUNDATION = ("errors", "operations", "values", "refs", "identifiers", "engine", "signals", "flow")
+FOUNDATION = ("errors", "operations", "values", "refs", "identifiers", "times", "engine", "signals", "flow")
 PURE = (*FOUNDATION, "patch", "projection")
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "values": ("errors",),
     "operations": ("errors",),
     "identifiers": (),
+    "times": ("errors",),
     "signals": (),
     "refs": ("errors", "values"),
     "engine": ("errors", "operations"),

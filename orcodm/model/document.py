@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self, TypeVar, cast
+from typing import Any, ClassVar, Self, TypeVar, cast, overload
 
 from ..errors import InvalidDocument, InvalidModel, Problem, UsageError
 from ..flow import Flow
@@ -24,6 +24,7 @@ from .relations import Relations
 from .tracked import Tracked
 
 D = TypeVar("D", bound="Document")
+T = TypeVar("T")
 
 collections: dict[str, type[Document]] = {}
 """The newest document class of each collection: for targets of relations that no class declared."""
@@ -69,7 +70,7 @@ class Document(Tracked, Model):
     query: ClassVar[QueryAttribute] = QueryAttribute()
     relations: ClassVar[Any] = None
     events: ClassVar[Any] = None
-    history: ClassVar[Any] = History()
+    history: ClassVar[History] = History()
     collection: ClassVar[str] = ""
 
     _outside: ClassVar[frozenset[str]] = frozenset({"key"})  # where it lies, not what it says
@@ -125,18 +126,28 @@ class Document(Tracked, Model):
 
     # -- reading and writing
 
+    @overload
     @classmethod
-    def get(cls, key: str, default: Any = RAISE) -> Self:
+    def get(cls, key: str) -> Self: ...
+    @overload
+    @classmethod
+    def get(cls, key: str, default: T) -> Self | T: ...
+    @classmethod
+    def get(cls, key: str, default: Any = RAISE) -> Any:
         """The document at a key. Raises `NotFound`, unless there is a default."""
         session = context.current()
-        document: Self = session._run(cls._get_flow(session._unit, key, default))
-        return document
+        return session._run(cls._get_flow(session._unit, key, default))
 
+    @overload
     @classmethod
-    async def aget(cls, key: str, default: Any = RAISE) -> Self:
+    async def aget(cls, key: str) -> Self: ...
+    @overload
+    @classmethod
+    async def aget(cls, key: str, default: T) -> Self | T: ...
+    @classmethod
+    async def aget(cls, key: str, default: Any = RAISE) -> Any:
         session = context.current()
-        document: Self = await session._arun(cls._get_flow(session._unit, key, default))
-        return document
+        return await session._arun(cls._get_flow(session._unit, key, default))
 
     def patch(self, *updates: Update) -> None:
         """Change parts of the stored document at once: `ada.patch(User.age.inc(), User.name.set("Ada"))`.

@@ -6,8 +6,8 @@ An event is a mapped thing like a document: a session tracks it, and every write
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args, overload
 
 from ..errors import UsageError
 from ..flow import Flow
@@ -29,15 +29,16 @@ from ..session.flows import RAISE
 from ..session.session import Session
 from ..session.state import Identity
 from ..session.unit import Unit
+from ..times import Timestamp, milliseconds
 from .declaration import declared_annotations, register, resolve
 from .model import Model
-from .times import Timestamp, milliseconds
 from .tracked import Tracked
 
 if TYPE_CHECKING:
     from .document import Document
 
 V = TypeVar("V", bound="Event")
+T = TypeVar("T")
 
 PAGE_SIZE = 500
 """How many events a loop reads at once, where the engine allows that many."""
@@ -144,8 +145,8 @@ class Series(Generic[V]):
     def add(self, event: V | None = None, *, at: datetime | int | None = None, **fields: Any) -> V:
         """Add an event: one that was made, or its fields.
 
-        `at` is when it happened, an aware datetime or milliseconds since the epoch (a naive one is local
-        time); without it, the engine's now. Within an open session it is written by the commit, which gives
+        `at` is when it happened, a datetime (a naive one is UTC) or milliseconds since the epoch; without it,
+        the engine's now. Within an open session it is written by the commit, which gives
         it its ordinal; else at once. Raises `InvalidDocument` for fields that do not fit.
         """
         made, session = self._prepared(event, at, fields)
@@ -163,16 +164,22 @@ class Series(Generic[V]):
             await session._arun(flows.save(session._unit, made._mapped()))
         return made
 
-    def get(self, timestamp: datetime | int, ordinal: int, default: Any = RAISE) -> V:
+    @overload
+    def get(self, timestamp: datetime | int, ordinal: int) -> V: ...
+    @overload
+    def get(self, timestamp: datetime | int, ordinal: int, default: T) -> V | T: ...
+    def get(self, timestamp: datetime | int, ordinal: int, default: Any = RAISE) -> Any:
         """One event. Raises `NotFound`, unless there is a default."""
         session = context.session_of(self._document)
-        event: V = session._run(self._get_flow(session._unit, timestamp, ordinal, default))
-        return event
+        return session._run(self._get_flow(session._unit, timestamp, ordinal, default))
 
-    async def aget(self, timestamp: datetime | int, ordinal: int, default: Any = RAISE) -> V:
+    @overload
+    async def aget(self, timestamp: datetime | int, ordinal: int) -> V: ...
+    @overload
+    async def aget(self, timestamp: datetime | int, ordinal: int, default: T) -> V | T: ...
+    async def aget(self, timestamp: datetime | int, ordinal: int, default: Any = RAISE) -> Any:
         session = context.session_of(self._document)
-        event: V = await session._arun(self._get_flow(session._unit, timestamp, ordinal, default))
-        return event
+        return await session._arun(self._get_flow(session._unit, timestamp, ordinal, default))
 
     def __iter__(self) -> Iterator[V]:
         return iter(self.between())
@@ -313,7 +320,7 @@ class Span(Generic[V]):
         """The events of this span that the session has yet to write, newest first."""
         low = _FIRST if self._start is None else self._start.timestamp
         high = _LAST if self._end is None else self._end.timestamp
-        now = milliseconds(datetime.now().astimezone())
+        now = milliseconds(datetime.now(UTC))
         waiting = [
             (now if event._timestamp is None else event._timestamp, event)
             for event in session.new
@@ -354,11 +361,13 @@ class Events:
     def __init__(self, document: Document) -> None:
         self._document = document
 
-    def __getattr__(self, name: str) -> Any:
-        declared = declared_kinds(type(self), Events)
-        if name.startswith("__") or (declared and name not in declared):
-            raise AttributeError(f"{type(self).__name__} declares no events of type {name!r}")
-        return self[name]
+    if not TYPE_CHECKING:  # to a type checker only the declared ones are there
+
+        def __getattr__(self, name: str) -> Any:
+            declared = declared_kinds(type(self), Events)
+            if name.startswith("__") or (declared and name not in declared):
+                raise AttributeError(f"{type(self).__name__} declares no events of type {name!r}")
+            return self[name]
 
     def __getitem__(self, name: str) -> Series[Any]:
         owner = declared_kinds(type(self), Events).get(name)

@@ -15,8 +15,8 @@ from ..session.merge import Change, difference
 from ..session.state import NEW
 from ..session.tracking import stand_on
 from ..session.unit import Unit
+from ..times import Timestamp, milliseconds
 from ..values import encode
-from .times import Timestamp, milliseconds
 
 if TYPE_CHECKING:
     from .document import Document

@@ -274,11 +274,13 @@ class Relations:
     def __init__(self, document: Document) -> None:
         self._document = document
 
-    def __getattr__(self, kind: str) -> Any:
-        declared = declared_kinds(type(self), Relations)
-        if kind.startswith("__") or (declared and kind not in declared):
-            raise AttributeError(f"{type(self).__name__} declares no relation of kind {kind!r}")
-        return self[kind]
+    if not TYPE_CHECKING:  # to a type checker only the declared ones are there
+
+        def __getattr__(self, kind: str) -> Any:
+            declared = declared_kinds(type(self), Relations)
+            if kind.startswith("__") or (declared and kind not in declared):
+                raise AttributeError(f"{type(self).__name__} declares no relation of kind {kind!r}")
+            return self[kind]
 
     def __getitem__(self, kind: str) -> Related[Any]:
         return Related(self._document, (kind,), target_class(type(self), kind))

@@ -8,7 +8,7 @@ from ..session import context, flows
 from ..session.flows import OnConflict
 from ..session.session import Session
 from ..session.state import NEW, Mapped, State
-from .times import Timestamp
+from ..times import Timestamp
 
 
 class Tracked:

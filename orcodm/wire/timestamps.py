@@ -12,19 +12,12 @@ from email.utils import parsedate_tz
 
 from ..errors import BadRequest
 from ..operations import EventBound
+from ..times import milliseconds
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECONDS = re.compile(r"-?[0-9]{1,19}")
 _ISO = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}([T ].*)?")
 _TWO_DIGIT_YEAR = re.compile(r"(?<=-)[0-9]{2}(?= )")
 _HEX_ORDINAL = re.compile(r"[0-9a-fA-F]{16}")
-
-
-def milliseconds(moment: datetime) -> int:
-    """Milliseconds since the epoch, rounded down; a moment without a zone is taken as UTC."""
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def read_timestamp(text: str) -> int:

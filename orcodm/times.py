@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from ..errors import InvalidValue
+from .errors import InvalidValue
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -61,10 +61,11 @@ class Timestamp(datetime):
 def milliseconds(moment: datetime | int, name: str = "a time") -> int:
     """Milliseconds since the epoch, of a datetime or such a number. Raises `InvalidValue`.
 
-    A naive datetime is local time, as it is to the standard library.
+    A naive datetime is UTC, as it is to a search. Parts of a millisecond are cut off.
     """
     if isinstance(moment, datetime):
-        return (moment.astimezone(UTC) - _EPOCH) // _MILLISECOND
+        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        return (aware.astimezone(UTC) - _EPOCH) // _MILLISECOND
     if type(moment) is int:
         return moment
     raise InvalidValue(f"{name} is a datetime or milliseconds since the epoch, not {moment!r}")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orcodm import InvalidValue, Timestamp
-from orcodm.model.times import milliseconds
+from orcodm.times import milliseconds
 
 LATEST = milliseconds(datetime.max.replace(tzinfo=UTC))
 EARLIEST = milliseconds(datetime.min.replace(tzinfo=UTC))
@@ -42,8 +42,8 @@ def test_a_timestamp_is_an_aware_datetime() -> None:
     assert pickle.loads(pickle.dumps(timestamp)) == timestamp
 
 
-def test_a_naive_datetime_is_local_time() -> None:
-    assert milliseconds(datetime(2020, 1, 1)) == milliseconds(datetime(2020, 1, 1).astimezone())
+def test_a_naive_datetime_is_utc() -> None:
+    assert milliseconds(datetime(2020, 1, 1)) == milliseconds(datetime(2020, 1, 1, tzinfo=UTC))
     east = datetime(2020, 1, 1, tzinfo=timezone(timedelta(hours=5)))
     assert milliseconds(east) == milliseconds(datetime(2019, 12, 31, 19, tzinfo=UTC))
 
