@@ -3,6 +3,7 @@
 The names here are the public interface; README.md shows them at work.
 """
 
+from .client import Client
 from .engine import Capabilities, Engine
 from .engines.connect import connect
 from .errors import (
@@ -70,6 +71,7 @@ __all__ = [
     "BadRequest",
     "Capabilities",
     "Change",
+    "Client",
     "CommitError",
     "ConcurrentUse",
     "Conflict",
