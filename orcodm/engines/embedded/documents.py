@@ -211,59 +211,62 @@ def count(connection: sqlite3.Connection, kinds: Iterable[str], collection: str 
     return total
 
 
-def scan(
-    connection: sqlite3.Connection,
-    kinds: Iterable[str],
-    collection: str | None,
-    after: Place | None = None,
-    limit: int = -1,
-    offset: int = 0,
-) -> Iterator[Stored]:
-    """Documents in the order of places, kind after kind; of each kind so many, from beyond a place."""
+def scan(connection: sqlite3.Connection, kinds: Iterable[str], collection: str | None) -> Iterator[Stored]:
+    """Every document of these kinds, in no order that matters."""
     for kind in kinds:
-        one, live, source = (
-            ("h.", "h.live", "heads h CROSS JOIN versions v ON v.seq = h.seq")
-            if kind == ITEM
-            else ("", "1", _TABLES[kind])
-        )
-        clauses, values = [live], list[Any]()
-        if collection is not None:
-            clauses.append(f"{one}collection = ?")
-            values.append(collection)
-        if after is not None:
-            clauses.append(f"({one}collection, {one}key, {one}id) > (?, ?, ?)")
-            # Said again, in a form that the index of the table can begin at.
-            clauses.append(
-                f"({one}collection, {one}key) >= (?, ?)" if collection is None else f"{one}key >= ?"
-            )
-            values += (*after, *after[:2]) if collection is None else (*after, after[1])
-        # Of items the key decides; saying more would make SQLite sort.
-        order = "h.collection, h.key" if kind == ITEM else "collection, key, id"
+        one, live = ("v.", "h.live") if kind == ITEM else ("", "1")
+        within, values = ("", ()) if collection is None else (f" AND {one}collection = ?", (collection,))
         for row in connection.execute(
-            f"SELECT {_COLUMNS[kind]} FROM {source} WHERE {' AND '.join(clauses)} "
-            f"ORDER BY {order} LIMIT ? OFFSET ?",
-            (*values, limit, offset),
+            f"SELECT {_COLUMNS[kind]} FROM {_TABLES[kind]} WHERE {live}{within}", values
         ):
             yield _stored(kind, row)
 
 
-def walk(
-    connection: sqlite3.Connection, collection: str | None, after: Place | None
-) -> Iterator[tuple[Place, int]]:
-    """The places and sequence numbers of items, in the order of places: a scan that reads no values."""
-    clauses, values = ["live"], list[Any]()
+def items_from(
+    connection: sqlite3.Connection,
+    collection: str | None,
+    after: Place | None,
+    limit: int = -1,
+    offset: int = 0,
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of items in the order of places: seq, id, collection, key, ref, reftime and text."""
+    return _ordered(connection, f"{_COLUMNS[ITEM]} FROM {_ITEMS}", collection, after, limit, offset)
+
+
+def walk(connection: sqlite3.Connection, collection: str | None, after: Place | None) -> Iterator[int]:
+    """The sequence numbers of items in the order of places, without reading their values."""
+    return (row[0] for row in _ordered(connection, "h.seq FROM heads h", collection, after))
+
+
+_ITEMS: Final = "heads h CROSS JOIN versions v ON v.seq = h.seq"
+
+
+def _ordered(
+    connection: sqlite3.Connection,
+    what: str,
+    collection: str | None,
+    after: Place | None,
+    limit: int = -1,
+    offset: int = 0,
+) -> Iterator[tuple[Any, ...]]:
+    # Of items collection and key decide: an id that is greater under the same key was written since.
+    clauses, values = ["h.live"], list[Any]()
     if collection is not None:
-        clauses.append("collection = ?")
+        clauses.append("h.collection = ?")
         values.append(collection)
-    if after is not None:
-        clauses.append("(collection, key, id) > (?, ?, ?)")
-        clauses.append("(collection, key) >= (?, ?)" if collection is None else "key >= ?")
-        values += (*after, *after[:2]) if collection is None else (*after, after[1])
-    for *place, seq in connection.execute(
-        f"SELECT collection, key, id, seq FROM heads WHERE {' AND '.join(clauses)} ORDER BY collection, key",
-        values,
-    ):
-        yield (place[0], place[1], place[2]), seq
+    if after is not None and collection is not None:
+        clauses.append("h.key > ?")
+        values.append(after[1])
+    elif after is not None:
+        clauses.append("(h.collection, h.key) > (?, ?)")
+        values += after[:2]
+    statement = f"SELECT {what} WHERE {' AND '.join(clauses)} ORDER BY h.collection, h.key LIMIT ? OFFSET ?"
+    return connection.execute(statement, (*values, limit, offset))
+
+
+def item(row: tuple[Any, ...]) -> Stored:
+    """The item of a row of `items_from`."""
+    return Stored(row[0], row[1], ITEM, *row[2:])
 
 
 def _stored(kind: str, row: tuple[Any, ...]) -> Stored:

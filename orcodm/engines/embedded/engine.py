@@ -123,6 +123,13 @@ class EmbeddedEngine:
             return self.execute(operation)
         return await asyncio.get_running_loop().run_in_executor(self._executor(), self.execute, operation)
 
+    def reindex(self) -> None:
+        """Make the search index anew from the data.
+
+        It is never needed, since a damaged index is noticed; it is for whoever wants to see that.
+        """
+        self._searcher.current.rebuild()
+
     def close(self) -> None:
         """Close the file. Later operations raise `SessionClosed`; closing again does nothing."""
         with self._starting:

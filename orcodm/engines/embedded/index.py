@@ -114,7 +114,7 @@ def find(searcher: tantivy.Searcher, query: tantivy.Query, limit: int) -> tuple[
         total: int = result.count  # type: ignore[attr-defined]
     except BaseException as error:
         raise _translate(error) from error
-    return total, [Hit(hit[0], ids[n], seqs[n]) for n, hit in enumerate(hits)]
+    return total, list(map(Hit._make, zip([score for score, _ in hits], ids, seqs, strict=True)))
 
 
 def frequency(searcher: tantivy.Searcher, field: str, term: str) -> int:

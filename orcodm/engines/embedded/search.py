@@ -29,11 +29,12 @@ from ...lucene.geometry import distance_from
 from ...lucene.literals import equality
 from ...lucene.parser import UNITS, parse
 from ...lucene.tree import MatchAll, Node, Verbatim
-from ...operations import START, AggregateResult, Page, Search, SearchResult
+from ...operations import START, AggregateResult, Item, Page, Search, SearchResult
+from ...values import decode
 from .aggregates import Accumulator, accumulator
 from .compile import Plan, among, compile_plan, within
 from .current import Current, Pending, View
-from .documents import ITEM, KINDS, Place, Stored, by_seq, count, scan, walk
+from .documents import ITEM, KINDS, Place, Stored, by_seq, count, item, items_from, scan, walk
 from .index import Hit, IndexFailure, find, frequency
 from .matches import Match
 from .ordering import Key, best_first, ordering, read_cursor, write_cursor
@@ -126,13 +127,20 @@ def _everything(connection: sqlite3.Connection, operation: Search) -> Page[Searc
         total, offset = count(connection, (ITEM,), collection), operation.offset
     elif operation.cursor != START:
         after = read_cursor(operation.cursor, 0)[-1]
-    more = operation.cursor is not None
-    rows = list(scan(connection, (ITEM,), collection, after, limit + more, offset)) if limit else []
-    results = [stored.result(operation, 1.0, None) for stored in rows[:limit]]
-    if operation.cursor is not None:
-        last = (rows[limit - 1].place,) if len(rows) > limit else None
+    rows = list(items_from(connection, collection, after, limit + 1, offset)) if limit else []
+    results: list[SearchResult]
+    if operation.values and not operation.with_fields and not operation.without_fields:
+        # This is how whole collections are read, so it is done without detours.
+        results = [
+            Item(collection=row[2], key=row[3], ref=row[4], value=decode(row[6]), reftime=row[5], score=1.0)
+            for row in rows[:limit]
+        ]
+    else:
+        results = [item(row).result(operation, 1.0, None) for row in rows[:limit]]
+    if total is None:
+        last = (item(rows[limit - 1]).place,) if len(rows) > limit else None
         return _stream_page(operation, results, last, ())
-    return _offset_page(operation, results, total or 0, ())
+    return _offset_page(operation, results, total, ())
 
 
 class _Answer:
@@ -242,7 +250,7 @@ class _Answer:
             matches = [*fresh, *islice(self._read_on(None, found[0].score), end)]
         else:
             # Where the page ends among equal scores, all of these are needed to say which come first.
-            for more in (asked + CHUNK, total):
+            for more in (asked + CHUNK // 10, asked + 2 * CHUNK, total):
                 if len(found) < total and (len(hits) < end or hits[end - 1].score == found[-1].score):
                     found = find(searcher, query, more)[1]
                     hits = [hit for hit in found if hit.id not in pending]
@@ -258,7 +266,7 @@ class _Answer:
         if len(hits) > MANY_HITS and self._query.kinds == (ITEM,):
             numbers = {hit.seq: hit for hit in hits}
             walked = walk(self._view.connection, self._collection, None)
-            hits = list(islice((numbers[seq] for _, seq in walked if seq in numbers), wanted))
+            hits = list(islice((numbers[seq] for seq in walked if seq in numbers), wanted))
         return self._fetched(hits)
 
     def _dense(self, searcher: tantivy.Searcher, hits: int) -> bool:
@@ -271,7 +279,8 @@ class _Answer:
     def _read_on(self, after: Place | None, score: float = 1.0) -> Iterator[Match]:
         """The matches in the order of places, from beyond one, without those that are pending."""
         matches, pending = self._query.matches, self._view.pending
-        for stored in scan(self._view.connection, (ITEM,), self._collection, after):
+        for row in items_from(self._view.connection, self._collection, after):
+            stored = item(row)
             if stored.id not in pending and matches(entry := stored.entry()):
                 yield Match(stored, score, entry)
 
@@ -290,7 +299,7 @@ class _Answer:
                 page += islice(self._read_on(after), wanted)
             elif len(hits) > MANY_HITS and self._query.kinds == (ITEM,):
                 walked = walk(view.connection, self._collection, after)
-                beyond = (hit for _, seq in walked if (hit := hits.get(seq)) and hit.id not in view.pending)
+                beyond = (hit for seq in walked if (hit := hits.get(seq)) and hit.id not in view.pending)
                 page += islice(self._checked(self._chunked(beyond, min(wanted, CHUNK))), wanted)
             else:
                 left = (hit for hit in hits.values() if hit.id not in view.pending)

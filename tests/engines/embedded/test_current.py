@@ -193,3 +193,14 @@ def test_a_forked_child_searches_by_itself(path: Path, memory: bool) -> None:
     assert os.waitpid(child, 0)[1] == 0
     assert total(engine, "word:child") == (0 if memory else 10)
     engine.close()
+
+
+def test_an_index_can_be_made_anew(engine: EmbeddedEngine, path: Path) -> None:
+    fill(engine, "one", range(MANY))
+    assert total(engine, "word:one") == MANY
+    state = Path(f"{path}-index") / "state.json"
+    before = state.read_text()
+    engine.reindex()
+    assert state.read_text() != before
+    assert len(list(Path(f"{path}-index").iterdir())) == 2
+    assert total(engine, "word:one") == MANY
