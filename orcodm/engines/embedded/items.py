@@ -175,20 +175,19 @@ def _whole(text: bytes | None, operation: Get | List) -> bytes | None:
 
 def put(transaction: Transaction, operation: Put) -> Written:
     collection, key, value = operation.collection, operation.key, operation.value
-    text = encode(value)
-    condition = operation.condition
-    if type(condition) is IfAbsent:
+    text, sorted_text = encode(value), canonical(value)
+    if type(operation.condition) is IfAbsent:
         # Most often the key is new, and then trying is cheaper than looking first.
         seq = transaction.sequence + 1
         if transaction.execute(_TRY_HEAD, (collection, key, seq, seq)).rowcount:
-            ref = link(None, canonical(value))
+            ref = link(None, sorted_text)
             transaction.execute(
                 _ADD_VERSION, (transaction.advance(), None, collection, key, ref, transaction.now, text)
             )
             return Written(collection=collection, key=key, ref=ref)
     head = transaction.execute(_HEAD_WITHOUT_VALUE, (collection, key)).fetchone()
     _check(operation, head)
-    ref = link(None if head is None else head[1], canonical(value))
+    ref = link(None if head is None else head[1], sorted_text)
     _store(transaction, collection, key, head, ref, text)
     return Written(collection=collection, key=key, ref=ref)
 

@@ -15,7 +15,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 from urllib.parse import quote
@@ -154,8 +154,9 @@ class Store:
     def close(self) -> None:
         """Close every idle connection; those in use are closed as they come back."""
         self._closed = True
-        while self._idle:
-            self._idle.pop().close()
+        with self._turn if self.path is None else nullcontext():
+            while self._idle:
+                self._idle.pop().close()
 
     # -- connections -------------------------------------------------------------------------------
 
