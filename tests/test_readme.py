@@ -7,8 +7,26 @@ from pathlib import Path
 
 import pytest
 
+from orcodm import Document, Embedded, Field, Nested, field
+
 README = Path(__file__).parent.parent / "README.md"
-PROGRAMS = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+TEXT = README.read_text(encoding="utf-8")
+PROGRAMS = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+QUERIES = re.findall(r"^\| `(.*?)` \| (`+)(.*?)\2", TEXT.replace("\\|", "¦"), re.MULTILINE)
+QUERIES = [(python.replace("¦", "|"), lucene.strip()) for python, _, lucene in QUERIES if "User" in python]
+
+
+class Place(Embedded):
+    lat: Field[float]
+    lon: Field[float]
+
+
+class User(Document, collection="users"):
+    name: Field[str]
+    age: Field[int]
+    bio: Field[str]
+    tags: Field[list[str]]
+    home: Nested[Place | None] = field(default=None)
 
 
 def test_there_are_programs() -> None:
@@ -23,3 +41,12 @@ def test_a_program_runs_as_pasted(number: int, tmp_path: Path) -> None:
         [sys.executable, "-W", "error", str(program)], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_there_are_queries() -> None:
+    assert len(QUERIES) >= 10
+
+
+@pytest.mark.parametrize(("python", "lucene"), QUERIES)
+def test_a_query_has_the_text_that_is_shown(python: str, lucene: str) -> None:
+    assert str(User.query.filter(eval(python, {"User": User}))) == lucene
