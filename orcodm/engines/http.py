@@ -11,12 +11,15 @@ import asyncio
 import logging
 import random
 import secrets
+import ssl
+import sys
 import threading
 import time
-import zlib
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import aclosing, asynccontextmanager, closing
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import quote, unquote, urlsplit
 from weakref import WeakKeyDictionary
@@ -42,16 +45,25 @@ from ..wire.extensions import HEADER, REPLAYED, TOKEN
 from ..wire.faults import retry_after
 from ..wire.messages import Response, header
 from .attempts import Attempt, Learn, Pause, Persistence, Reply, Retries, persist, stages
+from .bounds import Bounded
 
 R = TypeVar("R")
 
 MAX_RESPONSE: Final = 256 * 2**20
 """How many bytes an answer may have, before and after it is unpacked."""
 
+MAX_CONNECTIONS: Final = 64
+"""How many connections are open at once, for all threads, and for each event loop."""
+
 CONCURRENCY: Final = 32
 """How many operations of one batch are under way at once, where the server has no batches."""
 
 _log = logging.getLogger("orcodm.http")
+
+if find_spec("sniffio") is None:
+    # httpcore tries to import it several times in each request of an event loop. Where it is not there, each
+    # attempt searches the whole path, for half of a request's time; this makes it fail at once.
+    sys.modules.setdefault("sniffio", cast("Any", None))
 
 
 @frozen
@@ -98,7 +110,7 @@ class HTTPEngine:
         timeout: float | Timeouts | None = _TIMEOUTS,
         headers: dict[str, str] | None = None,
         retries: Retries = _RETRIES,
-        max_connections: int = 100,
+        max_connections: int = MAX_CONNECTIONS,
         max_response: int = MAX_RESPONSE,
         concurrency: int = CONCURRENCY,
         verify: str | bool = True,
@@ -188,11 +200,11 @@ class HTTPEngine:
         if isinstance(step, Attempt):
             request = self._request(step)
             try:
-                with _Streamed(self._pools.sync().send(request, auth=None, stream=True)) as came:
-                    body = came.bounded(self._max_response)
-                    for chunk in came.response.iter_raw():
+                with closing(self._pools.sync().send(request, auth=None, stream=True)) as response:
+                    body = self._bounded(response)
+                    for chunk in response.iter_raw():
                         body.take(chunk)
-                    return self._reply(step, came.response, body.whole())
+                return self._reply(step, response, body.whole())
             except (OrcodmError, httpx.HTTPError) as error:
                 return Reply(_as_ours(error), 0)
         if isinstance(step, Pause):
@@ -225,13 +237,13 @@ class HTTPEngine:
         if isinstance(step, Attempt):
             request = self._request(step)
             try:
-                response = await self._pools.asynchronous().send(request, auth=None, stream=True)
-                try:
-                    body = _Bounded(response, self._max_response)
+                async with (
+                    self._pools.asynchronous().client() as client,
+                    aclosing(await client.send(request, auth=None, stream=True)) as response,
+                ):
+                    body = self._bounded(response)
                     async for chunk in response.aiter_raw():
                         body.take(chunk)
-                finally:
-                    await response.aclose()
                 return self._reply(step, response, body.whole())
             except (OrcodmError, httpx.HTTPError) as error:
                 return Reply(_as_ours(error), 0)
@@ -284,6 +296,9 @@ class HTTPEngine:
             extensions={"timeout": self._settings.timeouts},
         )
 
+    def _bounded(self, response: httpx.Response) -> Bounded:
+        return Bounded(response.headers.get("content-encoding"), self._max_response)
+
     def _reply(self, attempt: Attempt, response: httpx.Response, body: bytes) -> Reply:
         headers = tuple(response.headers.multi_items())
         operation, status = attempt.operation, response.status_code
@@ -324,6 +339,33 @@ class _Server:
         return self.capabilities
 
 
+class _Lanes:
+    """The connections of one event loop: clients of one connection each, the last used first.
+
+    A pool of many connections looks at all of them, and at all requests that wait, for each request, which
+    with a thousand tasks takes ten times as long as the requests themselves.
+    """
+
+    def __init__(self, most: int, new: Callable[[], httpx.AsyncClient]) -> None:
+        self._free = asyncio.Semaphore(most)
+        self._new = new
+        self._idle: list[httpx.AsyncClient] = []
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[httpx.AsyncClient]:
+        """A client for one request."""
+        async with self._free:
+            client = self._idle.pop() if self._idle else self._new()
+            try:
+                yield client
+            finally:
+                self._idle.append(client)
+
+    async def aclose(self) -> None:
+        while self._idle:
+            await self._idle.pop().aclose()
+
+
 class _Pools:
     """The connections: one client for all threads, and one for each event loop."""
 
@@ -334,13 +376,17 @@ class _Pools:
         transport: httpx.BaseTransport | None,
         async_transport: httpx.AsyncBaseTransport | None,
     ) -> None:
-        limits = httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections)
-        self._options: dict[str, Any] = {"limits": limits, "verify": verify}
+        self._limits = httpx.Limits(
+            max_connections=max_connections, max_keepalive_connections=max_connections
+        )
+        self._verify = verify
+        self._context: ssl.SSLContext | None = None
         self._transport = transport
         self._async_transport = async_transport
         self._lock = threading.Lock()
         self._sync: httpx.Client | None = None
-        self._async: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
+        self._async: WeakKeyDictionary[asyncio.AbstractEventLoop, _Lanes] = WeakKeyDictionary()
+        self._most = max_connections
         self._closed = False
 
     def sync(self) -> httpx.Client:
@@ -349,16 +395,27 @@ class _Pools:
                 self._check()
                 if self._transport is None and self._async_transport is not None:
                     raise UsageError("This engine has an async transport only: use the awaited forms.")
-                self._sync = self._sync or httpx.Client(transport=self._transport, **self._options)
+                self._sync = self._sync or httpx.Client(
+                    transport=self._transport, limits=self._limits, verify=self._trust()
+                )
         return self._sync
 
-    def asynchronous(self) -> httpx.AsyncClient:
+    def asynchronous(self) -> _Lanes:
         loop = asyncio.get_running_loop()
-        client = self._async.get(loop)
-        if client is None or self._closed:
+        lanes = self._async.get(loop)
+        if lanes is None or self._closed:
             self._check()
-            client = self._async[loop] = httpx.AsyncClient(transport=self._async_transport, **self._options)
-        return client
+            lanes = self._async[loop] = _Lanes(self._most, self._new_async)
+        return lanes
+
+    def _new_async(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=self._async_transport, verify=self._trust())
+
+    def _trust(self) -> ssl.SSLContext | bool:
+        """What to verify with, read once: it takes longer than many requests."""
+        if self._context is None and self._verify is not False:
+            self._context = httpx.create_ssl_context(verify=self._verify)
+        return self._context or False
 
     def _check(self) -> None:
         if self._closed:
@@ -376,9 +433,9 @@ class _Pools:
 
     async def close_loop(self) -> None:
         """Close the connections of the running event loop; the next operation opens new ones."""
-        client = self._async.pop(asyncio.get_running_loop(), None)
-        if client is not None:
-            await client.aclose()
+        lanes = self._async.pop(asyncio.get_running_loop(), None)
+        if lanes is not None:
+            await lanes.aclose()
 
 
 # -- addresses -------------------------------------------------------------------------------------
@@ -406,51 +463,6 @@ def _timeouts(timeout: float | Timeouts | None) -> dict[str, float | None]:
 
 
 # -- answers ---------------------------------------------------------------------------------------
-
-
-class _Bounded:
-    """The body of an answer, unpacked, up to a bound: a few bytes of gzip can be gigabytes."""
-
-    def __init__(self, response: httpx.Response, most: int) -> None:
-        self._most = most
-        self._room = most
-        self._parts: list[bytes] = []
-        encoding = response.headers.get("content-encoding", "identity").lower()
-        if encoding not in ("identity", "gzip", "x-gzip"):
-            raise ProtocolError(f"The server packed its answer as {encoding!r:.40}, which was not asked for.")
-        self._unzip = None if encoding == "identity" else zlib.decompressobj(zlib.MAX_WBITS | 16)
-
-    def take(self, chunk: bytes) -> None:
-        if self._unzip is not None and chunk:
-            try:
-                chunk = self._unzip.decompress(chunk, self._room + 1)
-            except zlib.error as error:
-                raise ProtocolError(f"The server's answer is not the gzip it says it is: {error}") from error
-        self._room -= len(chunk)
-        if self._room < 0:
-            raise ProtocolError(f"The server's answer has more than {self._most} bytes.")
-        self._parts.append(chunk)
-
-    def whole(self) -> bytes:
-        if self._unzip is not None and self._parts and not self._unzip.eof:
-            raise ProtocolError("The server's answer ends in the middle of its gzip.")
-        return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-
-
-class _Streamed:
-    """A response that is closed at the end of its block."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        self.response = response
-
-    def __enter__(self) -> _Streamed:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.response.close()
-
-    def bounded(self, most: int) -> _Bounded:
-        return _Bounded(self.response, most)
 
 
 _NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
