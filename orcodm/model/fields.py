@@ -40,14 +40,16 @@ def field(
     factory: Callable[[], Any] | None = None,
     name: str | None = None,
     validator: Validator | Iterable[Validator] | None = None,
+    convert: Callable[[Any], Any] | None = None,
     converter: Callable[[Any], Any] | None = None,
 ) -> Any:
     """Say more of a field than its type.
 
     `default` is the value where none is given, `factory` makes it anew for each document. `name` is the
     member in JSON (the attribute's name otherwise). `validator` is one or several in the manner of attrs,
-    `validator(document, attribute, value)`, called by the constructor and before each save. `converter`
-    takes what the constructor was given and returns the value. Raises `InvalidModel`.
+    `validator(document, attribute, value)`, called by the constructor and before each save. `convert`
+    takes what the constructor was given and returns the value; `converter`, its name in attrs, does the
+    same, but pyright and ty then take the field for a dataclass's. Raises `InvalidModel`.
     """
     if factory is not None:
         if default is not attrs.NOTHING:
@@ -56,7 +58,7 @@ def field(
     elif type(default).__hash__ is None:  # a list, a dict, a set, an Embedded
         raise InvalidModel(f"the default {default!r} would be shared by all documents: use factory=")
     validators = () if validator is None else (validator,) if callable(validator) else tuple(validator)
-    return FieldSpec(default, name, validators, converter)
+    return FieldSpec(default, name, validators, convert or converter)
 
 
 class _Descriptor:

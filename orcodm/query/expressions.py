@@ -8,6 +8,7 @@ that this module knows no model.
 
 from __future__ import annotations
 
+import builtins
 import re
 import types
 from collections.abc import Collection, Iterable
@@ -200,7 +201,7 @@ class Expr(Generic[T]):
     @overload
     def contains(self: Expr[list[X]], item: X) -> Criterion: ...
     @overload
-    def contains(self: Expr[set[X]], item: X) -> Criterion: ...
+    def contains(self: Expr[builtins.set[X]], item: X) -> Criterion: ...  # `set` is a method here
     @overload
     def contains(self: Expr[frozenset[X]], item: X) -> Criterion: ...
     @overload

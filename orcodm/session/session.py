@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextvars import Token
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from ..engine import Engine
 from ..errors import ConcurrentUse, Conflict, NoEngine, SessionClosed, UsageError
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 D = TypeVar("D", bound="Document")
+T = TypeVar("T")
 
 RETRY_DELAY = 0.002
 """Seconds that the first retry waits at most; each further one twice as long, up to `RETRY_DELAY_MAX`."""
@@ -101,14 +102,20 @@ class Session:
 
     # -- reading
 
-    def get(self, model: type[D], key: str, default: Any = RAISE) -> D:
+    @overload
+    def get(self, model: type[D], key: str) -> D: ...
+    @overload
+    def get(self, model: type[D], key: str, default: T) -> D | T: ...
+    def get(self, model: type[D], key: str, default: Any = RAISE) -> Any:
         """The document at a key. Raises `NotFound`, unless there is a default."""
-        document: D = self._run(model._get_flow(self._unit, key, default))
-        return document
+        return self._run(model._get_flow(self._unit, key, default))
 
-    async def aget(self, model: type[D], key: str, default: Any = RAISE) -> D:
-        document: D = await self._arun(model._get_flow(self._unit, key, default))
-        return document
+    @overload
+    async def aget(self, model: type[D], key: str) -> D: ...
+    @overload
+    async def aget(self, model: type[D], key: str, default: T) -> D | T: ...
+    async def aget(self, model: type[D], key: str, default: Any = RAISE) -> Any:
+        return await self._arun(model._get_flow(self._unit, key, default))
 
     def query(self, model: type[D]) -> Query[D]:
         """A query that runs in this session, wherever it is used."""

@@ -96,9 +96,11 @@ def test_another_name_in_json() -> None:
 
 def test_a_converter_takes_what_the_constructor_is_given() -> None:
     class Tag(Document, collection="tags"):
-        word: Field[str] = field(converter=str.strip)
+        word: Field[str] = field(convert=str.strip)
+        other: Field[str] = field(default="", converter=str.upper)
 
     assert Tag(word="  x ").word == "x"
+    assert Tag(word="x", other="y").other == "Y"
     assert Tag.from_value({"word": " x "}).word == " x "
 
 
