@@ -67,7 +67,7 @@ class Progress:
     pending: dict[int, Pending] = attrs.field(factory=dict)
     """Changed only while no search looks at it, else replaced."""
     readers: int = 0
-    holders: dict[str, dict[str, list[int]]] = attrs.field(factory=dict)
+    holders: dict[str, dict[str, set[int]]] = attrs.field(factory=dict)
     """For fields that were asked for: from a string to the pending documents that have, or had, it."""
     known: dict[Any, Any] = attrs.field(factory=dict)
     """What searches found out about this state of the index, for the next ones."""
@@ -88,6 +88,7 @@ class View:
     connection: sqlite3.Connection
     progress: Progress
     pending: Mapping[int, Pending]
+    sequence: int
     complete: bool = True
 
     @property
@@ -125,7 +126,7 @@ class Current:
         """A consistent view of everything that was committed before."""
         if not indexed:
             with self._store.reading() as connection:
-                yield View(connection, Progress(), {}, complete=False)
+                yield View(connection, Progress(), {}, 0, complete=False)
             return
         if not self._opened:
             self._open()
@@ -195,11 +196,11 @@ class Current:
                 return None
             if sequence > progress.upto:
                 if sequence - progress.upto > 2 * MANY:
-                    return View(connection, Progress(), {}, complete=False)
+                    return View(connection, Progress(), {}, 0, complete=False)
                 progress.extend(_pending(connection, progress.upto, last), sequence)
             pending = progress.pending
             progress.readers += 1
-        return View(connection, progress, pending, complete=len(pending) <= MANY)
+        return View(connection, progress, pending, sequence, complete=len(pending) <= MANY)
 
     def holding(self, view: View, field: str, text: str) -> Iterable[Pending]:
         """The pending documents that may have this string in a field: few of them, where that is known."""
@@ -208,7 +209,7 @@ class Current:
             if holders is None:
                 holders = view.progress.holders[field] = {}
                 _hold(holders, field, view.progress.pending)
-            ids = list(holders.get(text, ()))
+            ids = sorted(holders.get(text, ()))
         return [view.pending[identity] for identity in ids if identity in view.pending]
 
     # -- indexing ----------------------------------------------------------------------------------
@@ -336,11 +337,11 @@ class Current:
 _GONE: Final = flatten("", {}, None)
 
 
-def _hold(holders: dict[str, list[int]], field: str, changed: Mapping[int, Pending]) -> None:
+def _hold(holders: dict[str, set[int]], field: str, changed: Mapping[int, Pending]) -> None:
     for identity, pending in changed.items():
         for leaf in pending.entry.values(field):
             if type(leaf) is str:
-                holders.setdefault(leaf, []).append(identity)
+                holders.setdefault(leaf, set()).add(identity)
 
 
 def _pending(connection: sqlite3.Connection, after: int, upto: Latest) -> dict[int, Pending]:

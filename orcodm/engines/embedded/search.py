@@ -29,7 +29,7 @@ from ...lucene.geometry import distance_from
 from ...lucene.literals import equality
 from ...lucene.parser import UNITS, parse
 from ...lucene.tree import MatchAll, Node, Verbatim
-from ...operations import START, AggregateResult, Item, Page, Search, SearchResult
+from ...operations import START, AggregateResult, Item, Page, Search, SearchResult, Sort, SortField
 from ...values import decode
 from .aggregates import Accumulator, accumulator
 from .compile import Plan, among, compile_plan, within
@@ -38,6 +38,7 @@ from .documents import ITEM, KINDS, Place, Stored, by_seq, count, item, items_fr
 from .index import Hit, IndexFailure, find, frequency
 from .matches import Match
 from .ordering import Key, best_first, ordering, read_cursor, write_cursor
+from .orders import Orders
 from .scoring import Corpus, Scorer, average_length, corpus
 from .store import Store
 from .terms import part, prefix, scopes
@@ -50,6 +51,9 @@ DENSE: Final = 8
 """Where one document in so many matches, reading them all is the quickest way to the next ones."""
 MANY_HITS: Final = 2_000
 """More hits than this are brought into order by walking along the table, fewer by looking each up."""
+
+
+SCORE: Final = "score"
 
 
 class Query:
@@ -98,6 +102,11 @@ class Searcher:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.current = Current(store)
+        self.orders = Orders()
+        store.after_fork.append(self._forked)
+
+    def _forked(self) -> None:
+        self.orders = Orders()
 
     def close(self) -> None:
         self.current.close()
@@ -112,11 +121,11 @@ def search(searcher: Searcher, operation: Search) -> Page[SearchResult]:
             return _everything(connection, operation)
     try:
         with searcher.current.view() as view:
-            return _Answer(searcher.current, view, query, operation).page()
+            return _Answer(searcher, view, query, operation).page()
     except IndexFailure:
         searcher.current.failed(operation.query)
     with searcher.current.view(indexed=False) as view:
-        return _Answer(searcher.current, view, query, operation).page()
+        return _Answer(searcher, view, query, operation).page()
 
 
 def _everything(connection: sqlite3.Connection, operation: Search) -> Page[SearchResult]:
@@ -146,8 +155,9 @@ def _everything(connection: sqlite3.Connection, operation: Search) -> Page[Searc
 class _Answer:
     """One search on one view."""
 
-    def __init__(self, current: Current, view: View, query: Query, operation: Search) -> None:
-        self._current = current
+    def __init__(self, searcher: Searcher, view: View, query: Query, operation: Search) -> None:
+        self._current = searcher.current
+        self._orders = searcher.orders
         self._view = view
         self._query = query
         self._operation = operation
@@ -156,6 +166,8 @@ class _Answer:
 
     def page(self) -> Page[SearchResult]:
         operation, view = self._operation, self._view
+        if view.searcher is not None and view.complete and (page := self._ordered()) is not None:
+            return page
         if operation.sort or operation.aggregates or not view.complete:
             return self._ranked()
         if operation.cursor is not None:
@@ -163,6 +175,51 @@ class _Answer:
         if view.searcher is not None and self._query.plan.exact:
             return self._best(view.searcher)
         return self._ranked()
+
+    # -- sorted pages --------------------------------------------------------------------------------
+
+    def _ordered(self) -> Page[SearchResult] | None:
+        """A page out of the order of all matches; None for a first page, if there is no such order yet."""
+        if (
+            not self._operation.sort
+            or self._operation.aggregates
+            or SCORE in map(_field, self._operation.sort)
+        ):
+            return None
+        operation, limit, start = self._operation, self._operation.limit, self._operation.offset
+        key = ordering(operation.sort, self._query.measure)
+        name = (self._query.text, self._collection, operation.sort)
+        continued = operation.cursor != START if operation.cursor is not None else start > 0
+        last = None
+        if operation.cursor is not None and continued:
+            last = read_cursor(operation.cursor, len(operation.sort))
+        with self._orders.lock:
+            order = self._orders.current(name, self._view, self._all if continued else None, self._match, key)
+            if order is None:
+                return None
+            count = len(order)
+            if last is None:
+                hits = order.slice(start, start + limit + 1)
+            else:
+                try:
+                    hits = order.after(last, limit + 1)
+                except (TypeError, AttributeError):
+                    raise _foreign(operation.cursor) from None
+        matches = list(self._fetched(hits))
+        results = self._results(matches[:limit])
+        if operation.cursor is None:
+            return _offset_page(operation, results, count, ())
+        more = key(matches[limit - 1]) if 0 < limit < len(matches) else None
+        return _stream_page(operation, results, more, ())
+
+    def _match(self, pending: Pending) -> Match | None:
+        """What a pending document is to the query."""
+        stored = pending.stored
+        if stored is None or not self._query.includes(stored, self._collection):
+            return None
+        if not self._query.matches(pending.entry):
+            return None
+        return Match(stored, self._score(pending.entry), pending.entry)
 
     # -- every match -------------------------------------------------------------------------------
 
@@ -204,14 +261,12 @@ class _Answer:
 
     def _pending(self) -> Iterator[Match]:
         """The matches among the documents that the index has not seen."""
-        matches, includes = self._query.matches, self._query.includes
         candidates: Iterable[Pending] = self._view.pending.values()
         if self._query.string is not None:
             candidates = self._current.holding(self._view, *self._query.string)
         for pending in candidates:
-            stored = pending.stored
-            if stored is not None and matches(pending.entry) and includes(stored, self._collection):
-                yield Match(stored, self._score(pending.entry), pending.entry)
+            if (match := self._match(pending)) is not None:
+                yield match
 
     def _beyond(self, matches: Iterable[Match], key: Callable[[Match], Key]) -> Iterator[Match]:
         """The matches after the cursor."""
@@ -222,9 +277,7 @@ class _Answer:
                 if last is None or key(match) > last:
                     yield match
             except (TypeError, AttributeError):
-                raise InvalidParameter(
-                    f"{cursor!r} is a cursor of another search", details={"cursor": "Of another search."}
-                ) from None
+                raise _foreign(cursor) from None
 
     # -- the best ----------------------------------------------------------------------------------
 
@@ -382,6 +435,16 @@ class _Answer:
             )
             for match in matches
         ]
+
+
+def _foreign(cursor: str | None) -> InvalidParameter:
+    return InvalidParameter(
+        f"{cursor!r} is a cursor of another search", details={"cursor": "Of another search."}
+    )
+
+
+def _field(clause: Sort) -> str | None:
+    return clause.field if isinstance(clause, SortField) else None
 
 
 class _Counted:

@@ -204,3 +204,26 @@ def test_an_index_can_be_made_anew(engine: EmbeddedEngine, path: Path) -> None:
     assert state.read_text() != before
     assert len(list(Path(f"{path}-index").iterdir())) == 2
     assert total(engine, "word:one") == MANY
+
+
+@pytest.mark.parametrize("field", ["n", "word", "@path.reftime"])
+@pytest.mark.parametrize("descending", [True, False])
+def test_a_sorted_stream_among_writes_is_that_of_a_new_engine(
+    engine: EmbeddedEngine, path: Path, field: str, descending: bool
+) -> None:
+    fill(engine, "even", range(0, 2 * MANY, 2))
+    sort = (SortField(field, descending), SortField("@path.key"))
+    page = engine.execute(Search(query="word:*", collection="things", sort=sort, cursor=START, limit=300))
+    for turn in range(6):
+        assert page.next is not None
+        fill(engine, f"odd {turn}", range(turn * 60 + 1, turn * 60 + 61, 2))
+        engine.execute(Delete(collection="things", key=f"{turn * 1000:05}"))
+        engine.execute(Delete(collection="things", key=f"{turn * 60 + 1:05}", purge=True))
+        fresh = EmbeddedEngine(str(path))
+        expected = fresh.execute(page.next)
+        fresh.close()
+        assert total(engine, "word:*") == MANY + 28 * (turn + 1)
+        offset = Search(query="word:*", collection="things", sort=sort, offset=1_000, limit=20)
+        assert engine.execute(offset).total == MANY + 28 * (turn + 1)
+        page = engine.execute(page.next)
+        assert [item.key for item in page.results] == [item.key for item in expected.results]
