@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orcodm.refs import link, tombstone_ref, value_ref
@@ -27,11 +27,13 @@ def chain(*values: Any) -> list[str]:
     return refs
 
 
+@settings(max_examples=40)
 @given(links)
 def test_refs_are_sixteen_lower_case_hex_digits(values: list[Any]) -> None:
     assert all(re.fullmatch("[0-9a-f]{16}", ref) for ref in chain(*values))
 
 
+@settings(max_examples=40)
 @given(links)
 def test_no_ref_of_a_key_comes_twice(values: list[Any]) -> None:
     refs = chain(*values, *values)
@@ -43,6 +45,7 @@ def test_a_value_written_again_after_another_has_a_new_ref() -> None:
     assert first != third
 
 
+@settings(max_examples=40)
 @given(links, json_values())
 def test_a_ref_depends_on_the_whole_past(values: list[Any], value: Any) -> None:
     assert chain(*values, value)[-1] != chain(value)[-1]
@@ -66,6 +69,7 @@ def test_refs_do_not_change_between_versions_of_orcodm() -> None:
     assert tombstone_ref("0123456789abcdef") == "f8b324e5aa86757b"
 
 
+@settings(max_examples=40)
 @given(json_values())
 def test_a_ref_can_be_made_from_the_canonical_text_alone(value: Any) -> None:
     assert value_ref("00ff", value) == link("00ff", canonical(value))

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orcodm.errors import InvalidValue
@@ -44,6 +44,7 @@ def test_decoding_an_encoded_value_gives_it_back(value: Any) -> None:
     assert typed(decode(canonical(value))) == typed(value)
 
 
+@settings(max_examples=50)
 @given(json_values())
 def test_what_is_written_is_compact_json_in_utf8(value: Any) -> None:
     text = encode(value).decode()
@@ -52,6 +53,7 @@ def test_what_is_written_is_compact_json_in_utf8(value: Any) -> None:
     assert decode(text) == value
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(st.text(max_size=3), json_values(max_leaves=3), max_size=6), st.randoms())
 def test_the_canonical_form_does_not_know_the_order_of_members(value: dict[str, Any], random: Any) -> None:
     try:
@@ -63,6 +65,7 @@ def test_the_canonical_form_does_not_know_the_order_of_members(value: dict[str, 
     assert canonical(dict(members)) == canonical(value)
 
 
+@settings(max_examples=50)
 @given(json_values(), json_values())
 def test_only_equal_values_have_the_same_canonical_form(one: Any, other: Any) -> None:
     assert (canonical(one) == canonical(other)) == (one == other and typed(one) == typed(other))
