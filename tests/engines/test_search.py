@@ -29,7 +29,7 @@ from orcodm.operations import (
     SortRandom,
 )
 
-from .asking import THINGS, delete, found, get, item, keys, put, put_all
+from .asking import THINGS, delete, found, get, item, keys, put, put_all, streamed
 from .conftest import Opener
 from .test_items import KEYS
 from .test_values import VALUES
@@ -445,6 +445,14 @@ def test_a_search_sees_every_write_before_it(started: Engine) -> None:
     assert found(started, "word:fourth") == found(started, "*") == ["a"]
     delete(started, "a", purge=True)
     assert found(started, "*") == []
+
+
+def test_an_item_that_matches_again_is_one_result(started: Engine) -> None:
+    for n in range(3):
+        put(started, "a", {"word": "red", "words": ["red", "red"], "n": n})
+        for query in ("word:`red`", "words:`red`", "word:red", "red", "n:[0 TO 9]", "word:*", "*"):
+            for sort in ((), by("value.n")):
+                assert found(started, query, sort=sort) == streamed(started, query, sort=sort) == ["a"]
 
 
 def test_old_values_are_never_found_among_many_changes(started: Engine) -> None:

@@ -151,6 +151,14 @@ class Engines(RuleBasedStateMachine):
         condition = self.of_item(how, collection, key)
         self.ask(Put(collection=collection, key=key, value=value, condition=condition))
 
+    @precondition(lambda self: self.model.items)
+    @rule(data=st.data())
+    def put_again(self, data: st.DataObject) -> None:
+        collection, key = data.draw(st.sampled_from(sorted(self.model.items)))
+        link = self.model.current(collection, key)
+        if link is not None:
+            self.ask(Put(collection=collection, key=key, value=link.value, condition=IfMatch(link.ref)))
+
     @rule(collection=collections, key=names, changes=documents, how=conditions, upsert=st.booleans())
     def patch(self, collection: str, key: str, changes: Any, how: str, upsert: bool) -> None:
         condition = self.of_item("none" if upsert or how == "absent" else how, collection, key)
@@ -304,6 +312,20 @@ class Engines(RuleBasedStateMachine):
     @rule(collection=collections, word=words)
     def search_exact(self, collection: str, word: str) -> None:
         self.finds(collection, f"word:`{word}`", lambda value: word in members(value, "word", str))
+
+    @rule(collection=collections, type=types)
+    def search_kinds(self, collection: str, type: str) -> None:
+        def total(query: str) -> int | None:
+            return self.engine.execute(Search(query=query, collection=collection, limit=0)).total
+
+        events = [path for path in self.model.events if path[0] == collection and path[2] == type]
+        assert total(f"@path.kind:event AND @path.type:{type}") == len(events)
+        relations = [path for path in self.model.relations if path[0] == collection]
+        assert total("@path.kind:relationship") == len(relations)
+
+    @rule(collection=collections, word=words)
+    def search_exact_tag(self, collection: str, word: str) -> None:
+        self.finds(collection, f"tags:`{word}`", lambda value: word in members(value, "tags", str))
 
     # -- the files ---------------------------------------------------------------------------------
 
