@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from itertools import islice
 from typing import Final, TypeAlias
 
 from attrs import frozen
@@ -19,6 +21,8 @@ from ...lucene.tree import Boolean, Boost, Leaf, Node, Occur, Phrase, Term
 
 K1: Final = 1.2
 B: Final = 0.75
+SAMPLE: Final = 50
+"""How many documents say what an average length is."""
 
 Frequency: TypeAlias = Callable[[str | None, str], int]
 """In how many documents a field (None: any) has a word."""
@@ -36,6 +40,7 @@ class Corpus:
 def corpus(entries: Sequence[Entry]) -> Corpus:
     """The documents at hand, where there are no others."""
 
+    @cache  # every match asks for the same few words
     def frequency(field: str | None, word: str) -> int:
         return sum(word in entry.words(field) for entry in entries)
 
@@ -43,8 +48,8 @@ def corpus(entries: Sequence[Entry]) -> Corpus:
 
 
 def average_length(entries: Iterable[Entry]) -> float:
-    """How many words a document has."""
-    lengths = [_length(entry) for entry in entries]
+    """How many words a document has, by a sample."""
+    lengths = [_length(entry) for entry in islice(entries, SAMPLE)]
     return sum(lengths) / len(lengths) if lengths else 1.0
 
 
@@ -69,8 +74,8 @@ class Scorer:
             for leaf, boost in _positive(tree, 1.0)
         ]
 
-    def score(self, entry: Entry, corpus: Corpus) -> float:
-        """The relevance of an entry that matches."""
+    def score(self, entry: Entry, corpus: Callable[[], Corpus]) -> float:
+        """The relevance of an entry that matches; only words need the corpus."""
         total = 0.0
         for leaf in self._leaves:
             if not leaf.matches(entry):
@@ -78,8 +83,9 @@ class Scorer:
             relevance = 0.0
             for word in leaf.words:
                 if count := _count(entry, leaf.field, word):
-                    frequency = corpus.frequency(leaf.field, word)
-                    relevance += _bm25(count, _length(entry, leaf.field), corpus, frequency)
+                    relevance += _bm25(
+                        count, _length(entry, leaf.field), corpus(), corpus().frequency(leaf.field, word)
+                    )
             # A number that equals a term has no words, and counts like any exact value.
             total += leaf.boost * (relevance or 1.0)
         return total

@@ -411,6 +411,9 @@ class _Answer:
                 yield Match(stored, hit.score)
 
     def _score(self, entry: Entry) -> float:
+        return self._query.scorer.score(entry, self._statistics)
+
+    def _statistics(self) -> Corpus:
         if self._corpus is None:
             entries = [one.entry for one in self._view.pending.values() if one.stored is not None]
             if (searcher := self._view.searcher) is None:
@@ -425,7 +428,7 @@ class _Answer:
                         else frequency(searcher, part(field), prefix(field) + word)
                     ),
                 )
-        return self._query.scorer.score(entry, self._corpus)
+        return self._corpus
 
     def _results(self, matches: Iterable[Match]) -> list[SearchResult]:
         tree, measured = self._query.tree, self._query.measured
