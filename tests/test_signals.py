@@ -249,6 +249,26 @@ def test_a_receiver_may_use_the_session(user: User) -> None:
     assert (User.get("ada").age, User.get("bob").age) == (40, 1)
 
 
+def test_outside_of_a_session_nothing_can_wait(user: User, engine: Watched) -> None:
+    def add(sender: type, *, session: Session, **_: Any) -> None:
+        session.add(User(key="log", name="log"))
+
+    engine.clear()
+    with signals.pre_save.connected_to(add), pytest.raises(UsageError, match="nothing waits for a commit"):
+        save(user)
+    assert engine.operations == []
+
+
+def test_what_a_receiver_adds_is_written_by_the_same_commit(user: User) -> None:
+    def add(sender: type, *, document: User, session: Session, **_: Any) -> None:
+        if document.key == "ada":
+            session.add(User(key="log", name="log"))
+
+    with signals.pre_save.connected_to(add):
+        commit(user)
+    assert User.get("log").name == "log"
+
+
 def test_only_the_senders_that_were_asked_for(user: User, told: list[Any]) -> None:
     seen: list[Any] = []
 

@@ -63,16 +63,11 @@ class Unit:
         session = document._session
         if session is not None and session is not self.owner and not session.closed:
             raise UsageError(f"{shown(document)} belongs to another open session: expunge it there first")
+        self._check_pending()
+        self._check_only(document)
         self.deleted.pop(id(document), None)
-        identity = document._identity
-        if identity is not None:
-            other = self.identity.get(identity)
-            if other is not None and other is not document and id(other) not in self.deleted:
-                raise UsageError(
-                    f"the session already has another object for {shown(document)}: change that one, "
-                    "or expunge it first"
-                )
-            self.identity[identity] = document
+        if document._identity is not None:
+            self.identity[document._identity] = document
         if document._state.ref is None:
             self.added[id(document)] = document
         document._session = self.owner
@@ -89,8 +84,26 @@ class Unit:
                 "get it first, or use its delete(force=True)"
             )
         else:
+            self._check_pending()
+            self._check_only(document)
             self.remember(document)
             self.deleted[id(document)] = document
+
+    def _check_pending(self) -> None:
+        if not self.tracking:
+            raise UsageError(
+                "outside of `with Session(...)` nothing waits for a commit: use the document's own "
+                "save() and delete()"
+            )
+
+    def _check_only(self, document: Mapped) -> None:
+        identity = document._identity
+        other = None if identity is None else self.identity.get(identity)
+        if other is not None and other is not document and id(other) not in self.deleted:
+            raise UsageError(
+                f"the session already has another object for {shown(document)}: change that one, "
+                "or expunge it first"
+            )
 
     def forget(self, document: Mapped) -> None:
         """Take a document out of the session; it stays readable."""

@@ -14,6 +14,8 @@ from orcodm import (
     AlreadyExists,
     ConcurrentUse,
     Conflict,
+    Document,
+    Field,
     InvalidDocument,
     NoEngine,
     NotFound,
@@ -201,6 +203,17 @@ def test_two_objects_with_one_key_are_refused(engine: Watched) -> None:
             session.add(User(key="ada", name="Eve"))
 
 
+def test_an_object_whose_key_another_has_cannot_be_deleted_beside_it(engine: Watched) -> None:
+    outside = User.get("ada")
+    with Session(engine) as session:
+        session.get(User, "ada")
+        with pytest.raises(UsageError, match="another object for User 'ada'"):
+            session.delete(outside)
+    with Session(engine) as session:
+        session.delete(outside)
+    assert User.get("ada", default=None) is None
+
+
 def test_an_object_of_another_session_is_refused_while_that_is_open(engine: Watched) -> None:
     with Session(engine) as one, Session(engine) as other:
         a = one.get(User, "ada")
@@ -228,13 +241,17 @@ def test_a_changed_document_is_not_displaced_by_another_object(engine: Watched) 
 
 
 def test_a_stored_document_is_of_one_class(engine: Watched) -> None:
-    class Person(orcodm.Document, collection="users"):
-        name: orcodm.Field[str]
+    class Person(Document, collection="persons"):
+        name: Field[str]
 
+    class Employee(Document, collection="persons"):
+        name: Field[str]
+
+    Person(key="ada", name="Ada").save()
     with Session(engine) as session:
-        session.get(User, "ada")
-        with pytest.raises(InvalidDocument, match="this session has it as a User"):
-            session.get(Person, "ada")
+        session.get(Person, "ada")
+        with pytest.raises(InvalidDocument, match="this session has it as a Person"):
+            session.get(Employee, "ada")
 
 
 def test_documents_are_readable_after_the_session(engine: Watched) -> None:

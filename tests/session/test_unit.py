@@ -67,8 +67,6 @@ def test_release_lets_go_of_what_nobody_holds_and_nobody_changed() -> None:
     assert changed is not None
     changed.age = 1
     del changed
-    work.delete(stored("c")._mapped())
-    work.deleted.clear()
     work.delete(work.identity["users", "d"])
     work.release(list(work.identity.values()))
     assert set(work.identity) == {("users", "a"), ("users", "b"), ("users", "d")}
