@@ -1,4 +1,4 @@
-"""The command line: serve, search, get, export, import, verify, keys.
+"""The command line: serve, search, get, export, import, reindex, verify, keys.
 
 On a terminal the output is for people, in a pipe it is JSON, one value a line. Errors are one line on the
 standard error stream. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 flaws were found.
@@ -284,6 +284,20 @@ def import_(
     print(", ".join(f"{count} {what}" for what, count in counts.items()), file=sys.stderr)
     if counts["failed"]:
         raise typer.Exit(1)
+
+
+@app.command()
+def reindex(url: Url) -> None:
+    """Make the search index anew from the data.
+
+    \b
+    orcodm reindex sqlite:///app.db
+    """
+    with _opened(url) as engine:
+        anew = getattr(engine, "reindex", None)
+        if anew is None:
+            raise UsageError(f"{engine!r} keeps its index by itself; ask where the data is")
+        anew()
 
 
 @app.command()

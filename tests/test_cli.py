@@ -64,6 +64,7 @@ def test_get_and_search_print_json_in_a_pipe(run: Any, url: str) -> None:
         (("serve", "memory:", "--workers", "2"), 2, "memory:"),
         (("serve", "memory:", "--host", "0.0.0.0"), 2, "everybody"),
         (("import", "URL", "/nowhere/at/all"), 1, "No such file"),
+        (("reindex", "http://127.0.0.1:9"), 1, "by itself"),
     ],
 )
 def test_errors_are_one_line(run: Any, url: str, arguments: tuple[str, ...], code: int, message: str) -> None:
@@ -80,6 +81,7 @@ def test_export_import_verify(run: Any, url: str, tmp_path: Path) -> None:
     assert run("import", copy, str(file))[2] == "2 written, 0 there already, 0 failed\n"
     assert run("import", copy, "-", stdin=file.read_bytes())[2] == "0 written, 2 there already, 0 failed\n"
     assert run("export", copy, "users")[1].count("\n") == 2
+    assert run("reindex", copy) == (0, "", "")
     assert run("verify", copy) == (0, "", "2 items verified, 0 flaws\n")
     code, _, err = run("import", copy, "-", stdin=b"{}\n")
     assert code == 1
@@ -99,7 +101,7 @@ def test_keys(run: Any, tmp_path: Path) -> None:
 
 
 def test_every_command_has_help_with_an_example(run: Any) -> None:
-    for command in ("serve", "search", "get", "export", "import", "verify"):
+    for command in ("serve", "search", "get", "export", "import", "reindex", "verify"):
         code, out, _ = run(command, "--help")
         assert code == 0
         assert f"orcodm {command} " in out

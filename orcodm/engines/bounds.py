@@ -1,10 +1,32 @@
-"""Bodies of answers, unpacked within bounds."""
+"""What an exchange may take: seconds, and the bytes of an answer."""
 
 from __future__ import annotations
 
 import zlib
 
+from attrs import frozen
+
 from ..errors import ProtocolError
+
+
+@frozen
+class Timeouts:
+    """Seconds to wait: for a connection, for each part of an answer, to send, and for a free connection."""
+
+    connect: float | None = 5.0
+    read: float | None = 30.0
+    write: float | None = 30.0
+    pool: float | None = 60.0
+
+    @classmethod
+    def of(cls, timeout: float | Timeouts | None) -> Timeouts:
+        """One number stands for all; None waits for ever."""
+        return timeout if isinstance(timeout, Timeouts) else cls(timeout, timeout, timeout, timeout)
+
+    @property
+    def by_name(self) -> dict[str, float | None]:
+        """As httpx takes them with a request."""
+        return {"connect": self.connect, "read": self.read, "write": self.write, "pool": self.pool}
 
 
 class Bounded:

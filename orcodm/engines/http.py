@@ -45,7 +45,7 @@ from ..wire.extensions import HEADER, REPLAYED, TOKEN
 from ..wire.faults import retry_after
 from ..wire.messages import Response, header
 from .attempts import Attempt, Learn, Pause, Persistence, Reply, Retries, persist, stages
-from .bounds import Bounded
+from .bounds import Bounded, Timeouts
 
 R = TypeVar("R")
 
@@ -66,21 +66,6 @@ if find_spec("sniffio") is None:
     sys.modules.setdefault("sniffio", cast("Any", None))
 
 
-@frozen
-class Timeouts:
-    """Seconds to wait: for a connection, for each part of an answer, to send, and for a free connection."""
-
-    connect: float | None = 5.0
-    read: float | None = 30.0
-    write: float | None = 30.0
-    pool: float | None = 60.0
-
-    @classmethod
-    def of(cls, timeout: float | Timeouts | None) -> Timeouts:
-        """One number stands for all; None waits for ever."""
-        return timeout if isinstance(timeout, Timeouts) else cls(timeout, timeout, timeout, timeout)
-
-
 _TIMEOUTS: Final = Timeouts()
 _RETRIES: Final = Retries()
 _SAME: Final[Any] = object()
@@ -99,7 +84,7 @@ class HTTPEngine:
     """An engine over HTTP: `https://KEY@host[:port]`. One serves any number of threads, tasks and sessions.
 
     `timeout` is in seconds, or `Timeouts`; `headers` go with each request; `retries` say how often and how
-    patiently a failure is tried again; `verify` is a path to the certificates to trust, or False. `transport`
+    patiently a failure is tried again; `verify` is a file of certificates to trust, or False. `transport`
     and `async_transport` replace the network, as httpx takes them.
     """
 
@@ -132,7 +117,7 @@ class HTTPEngine:
         # Without TLS there is nothing to verify, and loading the certificates takes longer than a request.
         verify = verify if origin.scheme == "https" else False
         self._pools = _Pools(max_connections, verify, transport, async_transport)
-        self._settings = _Settings(fields, _timeouts(timeout), retries)
+        self._settings = _Settings(fields, Timeouts.of(timeout).by_name, retries)
         self._origin = origin
         self._path = path
         self._max_response = max_response
@@ -163,7 +148,7 @@ class HTTPEngine:
             merged.update(headers)
             settings = evolve(settings, headers=merged)
         if timeout is not _SAME:
-            settings = evolve(settings, timeouts=_timeouts(timeout))
+            settings = evolve(settings, timeouts=Timeouts.of(timeout).by_name)
         if retries is not None:
             settings = evolve(settings, retries=retries)
         view = object.__new__(HTTPEngine)
@@ -414,7 +399,10 @@ class _Pools:
     def _trust(self) -> ssl.SSLContext | bool:
         """What to verify with, read once: it takes longer than many requests."""
         if self._context is None and self._verify is not False:
-            self._context = httpx.create_ssl_context(verify=self._verify)
+            trusted = self._verify if isinstance(self._verify, str) else None
+            self._context = (
+                httpx.create_ssl_context() if trusted is None else ssl.create_default_context(cafile=trusted)
+            )
         return self._context or False
 
     def _check(self) -> None:
@@ -455,11 +443,6 @@ def _read_url(url: str) -> tuple[httpx.URL, str, str | None]:
     origin = httpx.URL(f"{parts.scheme}://{host}" + (f":{port}" if port is not None else ""))
     path = quote(unquote(parts.path), safe="/!$&'()*+,;=:@~").rstrip("/").removesuffix("/v0")
     return origin, path, unquote(parts.username) if parts.username else None
-
-
-def _timeouts(timeout: float | Timeouts | None) -> dict[str, float | None]:
-    given = Timeouts.of(timeout)
-    return {"connect": given.connect, "read": given.read, "write": given.write, "pool": given.pool}
 
 
 # -- answers ---------------------------------------------------------------------------------------
