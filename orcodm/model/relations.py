@@ -9,7 +9,7 @@ from ..errors import NotFound, RelationNotFound, UsageError
 from ..flow import Flow, perform
 from ..identifiers import identifiers
 from ..operations import DeleteRelation, GetRelation, ListRelations, PutRelation, RelationItem
-from ..session import context
+from ..session import context, flows
 from ..session.session import Session
 from ..session.unit import Pending, Unit
 from .declaration import declared_annotations, register, resolve
@@ -189,10 +189,13 @@ class Related(Generic[R]):
             raise
         documents: list[R] = []
         for item in page.results:
-            model = self._model if self._model is not None else document_class(item.collection)
-            if item.collection != model.collection:
-                model = document_class(item.collection)
-            documents.append((yield from model._load_flow(unit, item)))
+            model = self._model
+            if model is not None and item.collection == model.collection:
+                documents.append((yield from model._load_flow(unit, item)))
+            else:  # no class is declared, so the one that the session has it as is as good
+                identity = (item.collection, item.key)
+                make = document_class(item.collection).from_value
+                documents.append((yield from flows.load(unit, item, identity, make)))
         return documents, page.next
 
     def _contains(self, unit: Unit, target: Any) -> Flow[bool]:

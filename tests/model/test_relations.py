@@ -25,6 +25,10 @@ from orcodm.testing import Watched
 from ..people import Film, User, ada
 
 
+class Reader(Document, collection="readers"):
+    pass
+
+
 @pytest.fixture(autouse=True)
 def engine(orcodm_engine: Watched) -> Watched:
     return orcodm_engine
@@ -35,7 +39,7 @@ def people() -> tuple[User, User, User]:
     """ada, who is a friend of bob, who is a friend of carl; bob likes two films, carl one of them."""
     users = ada(), User(key="bob", name="Bob"), User(key="carl", name="Carl")
     films = Film(key="f1", title="One"), Film(key="f2", title="Two")
-    for document in (*users[1:], *films):
+    for document in (*users[1:], *films, Reader(key="r")):
         document.save()
     a, b, c = users
     a.relations.friends.add(b)
@@ -133,8 +137,23 @@ def test_any_kind_works_by_its_name(people: People) -> None:
     film.relations.sequel.add(Film.get("f2"))
     (sequel,) = film.relations.sequel
     assert type(sequel) is Film
-    film.relations.seen_by.add(b)
-    assert type(film.relations.seen_by.all()[0]) is User
+    film.relations.seen_by.add(Reader.get("r"))
+    assert type(film.relations.seen_by.all()[0]) is Reader
+
+
+def test_of_several_classes_the_one_that_the_session_knows(people: People, engine: Watched) -> None:
+    class Early(Document, collection="critics"):
+        pass
+
+    class Later(Document, collection="critics"):
+        pass
+
+    Early(key="r").save()
+    Film.get("f1").relations.seen_by.add(Early.get("r"))
+    with Session(engine) as session:
+        critic = session.get(Early, "r")
+        assert list(session.get(Film, "f1").relations.seen_by) == [critic]
+    assert type(Film.get("f1").relations.seen_by.all()[0]) is Later
 
 
 def test_a_class_that_declares_some_knows_no_others(people: People) -> None:
