@@ -412,4 +412,4 @@ def test_an_engine_does_what_the_model_does(machine: type[Engines]) -> None:
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("machine", [InMemory, OnFile])
 def test_an_engine_does_what_the_model_does_for_long(machine: type[Engines]) -> None:
-    run(machine, examples=250, steps=50)
+    run(machine, examples=150, steps=50)
