@@ -26,7 +26,15 @@ from attrs import frozen
 
 from .. import patch
 from ..engine import Capabilities
-from ..errors import Conflict, NotFound, OrcodmError, PatchConflict, TransportError
+from ..errors import (
+    Conflict,
+    NotFound,
+    OrcodmError,
+    PatchConflict,
+    TransportError,
+    Unsupported,
+    UsageError,
+)
 from ..operations import (
     Batch,
     BatchResult,
@@ -316,6 +324,27 @@ def _event(operation: PutEvent | DeleteEvent) -> dict[str, Any]:
 def _ends(operation: PutRelation | DeleteRelation) -> dict[str, Any]:
     names = ("collection", "key", "kind", "to_collection", "to_key")
     return {name: getattr(operation, name) for name in names}
+
+
+# -- what is known of the server ------------------------------------------------------------------
+
+
+class Server:
+    """What is known of the server; shared by all views of an engine."""
+
+    def __init__(self) -> None:
+        self.capabilities: Capabilities | None = None
+        self.is_ours = False
+
+    def known(self) -> Capabilities:
+        if self.capabilities is None:
+            raise UsageError("The server was not asked what it can do; execute a Ping first.")
+        return self.capabilities
+
+
+def require_keyset(capabilities: Capabilities) -> None:
+    if not capabilities.keyset:
+        raise Unsupported("This server has no keyset paging: search with an offset instead of a cursor.")
 
 
 # -- many at once ----------------------------------------------------------------------------------

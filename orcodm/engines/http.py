@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
 import secrets
 import ssl
@@ -30,13 +31,13 @@ from attrs import evolve, field, frozen
 from ..engine import Capabilities
 from ..errors import (
     Aborted,
+    ApiError,
     InvalidURL,
     InvalidValue,
     OrcodmError,
     ProtocolError,
     SessionClosed,
     TransportError,
-    Unsupported,
     UsageError,
 )
 from ..operations import Batch, BatchResult, Operation, Ping, Search
@@ -44,7 +45,18 @@ from ..wire.codec import decode_capabilities, decode_response, encode_request
 from ..wire.extensions import HEADER, REPLAYED, TOKEN
 from ..wire.faults import retry_after
 from ..wire.messages import Response, header
-from .attempts import Attempt, Learn, Pause, Persistence, Reply, Retries, persist, stages
+from .attempts import (
+    Attempt,
+    Learn,
+    Pause,
+    Persistence,
+    Reply,
+    Retries,
+    Server,
+    persist,
+    require_keyset,
+    stages,
+)
 from .bounds import Bounded, Timeouts
 
 R = TypeVar("R")
@@ -69,6 +81,8 @@ if find_spec("sniffio") is None:
 _TIMEOUTS: Final = Timeouts()
 _RETRIES: Final = Retries()
 _SAME: Final[Any] = object()
+_NO_PING: Final = frozenset({404, 405, 501})
+"""How a server answers to a ping that knows the protocol, but not this part of it."""
 
 
 @frozen
@@ -122,7 +136,7 @@ class HTTPEngine:
         self._path = path
         self._max_response = max_response
         self._concurrency = concurrency
-        self._server = _Server()
+        self._server = Server()
 
     def __repr__(self) -> str:
         return f"HTTPEngine({str(self._origin)!r})"
@@ -131,7 +145,11 @@ class HTTPEngine:
     def capabilities(self) -> Capabilities:
         """What the server announces; it is asked once. Raises what asking raises."""
         if self._server.capabilities is None:
-            self.execute(Ping())
+            try:
+                self.execute(Ping())
+            except ApiError:
+                if self._server.capabilities is None:
+                    raise
         return self._server.known()
 
     def with_options(
@@ -164,7 +182,7 @@ class HTTPEngine:
             if not self._server.is_ours:
                 return cast("R", BatchResult([self._outcome(part) for part in operation.operations]))
         elif isinstance(operation, Search) and operation.cursor is not None:
-            _require_keyset(self.capabilities)
+            require_keyset(self.capabilities)
         flow = self._persist(operation)
         try:
             step = next(flow)
@@ -203,11 +221,11 @@ class HTTPEngine:
         """The answer to an operation, without blocking the event loop."""
         if self._server.capabilities is None and not isinstance(operation, Ping):
             # The first one asks, so that `capabilities`, which cannot be awaited, need not.
-            await self.aexecute(Ping())
+            await self._learn()
         if isinstance(operation, Batch) and not self._server.is_ours:
             return cast("R", await self._each(operation))
         if isinstance(operation, Search) and operation.cursor is not None:
-            _require_keyset(self._server.known())
+            require_keyset(self._server.known())
         flow = self._persist(operation)
         try:
             step = next(flow)
@@ -236,6 +254,15 @@ class HTTPEngine:
             await asyncio.sleep(step.seconds)
             return None
         return self._server.known()
+
+    async def _learn(self) -> None:
+        async with self._pools.asynchronous().asking:
+            if self._server.capabilities is None:
+                try:
+                    await self.aexecute(Ping())
+                except ApiError:
+                    if self._server.capabilities is None:
+                        raise
 
     async def _each(self, batch: Batch) -> BatchResult:
         """The outcomes of a batch's operations, each sent by itself, many at once.
@@ -287,9 +314,10 @@ class HTTPEngine:
     def _reply(self, attempt: Attempt, response: httpx.Response, body: bytes) -> Reply:
         headers = tuple(response.headers.multi_items())
         operation, status = attempt.operation, response.status_code
-        if type(operation) is Ping and 200 <= status < 300:
-            self._server.capabilities = decode_capabilities(header(headers, HEADER.lower()))
-            self._server.is_ours = header(headers, HEADER.lower()) is not None
+        if type(operation) is Ping and (200 <= status < 300 or status in _NO_PING):
+            announced = header(headers, HEADER.lower())
+            self._server.capabilities = decode_capabilities(announced)
+            self._server.is_ours = announced is not None
         if 300 <= status < 400:
             return Reply(_redirected(status, response), status)
         try:
@@ -311,19 +339,6 @@ class HTTPEngine:
         await self._pools.aclose()
 
 
-class _Server:
-    """What is known of the server; shared by all views of an engine."""
-
-    def __init__(self) -> None:
-        self.capabilities: Capabilities | None = None
-        self.is_ours = False
-
-    def known(self) -> Capabilities:
-        if self.capabilities is None:
-            raise UsageError("The server was not asked what it can do; execute a Ping first.")
-        return self.capabilities
-
-
 class _Lanes:
     """The connections of one event loop: clients of one connection each, the last used first.
 
@@ -335,6 +350,7 @@ class _Lanes:
         self._free = asyncio.Semaphore(most)
         self._new = new
         self._idle: list[httpx.AsyncClient] = []
+        self.asking = asyncio.Lock()
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[httpx.AsyncClient]:
@@ -373,8 +389,12 @@ class _Pools:
         self._async: WeakKeyDictionary[asyncio.AbstractEventLoop, _Lanes] = WeakKeyDictionary()
         self._most = max_connections
         self._closed = False
+        self._process = os.getpid()
 
     def sync(self) -> httpx.Client:
+        if self._process != os.getpid():
+            # A child process has the sockets of its parent, and must not speak over them.
+            self._process, self._lock, self._sync = os.getpid(), threading.Lock(), None
         if self._sync is None or self._closed:
             with self._lock:
                 self._check()
@@ -468,11 +488,6 @@ def _redirected(status: int, response: httpx.Response) -> ProtocolError:
     except (httpx.InvalidURL, TypeError):
         shown = "nowhere"
     return ProtocolError(f"The server answered {status}, a redirect to {shown}, which is not followed.")
-
-
-def _require_keyset(capabilities: Capabilities) -> None:
-    if not capabilities.keyset:
-        raise Unsupported("This server has no keyset paging: search with an offset instead of a cursor.")
 
 
 def _unsent(operation: Operation[Any]) -> BatchResult:

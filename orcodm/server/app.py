@@ -143,7 +143,8 @@ class Service:
             token = given.get(_TOKEN)
             if token is None:
                 return await self._execute(engine, decode_request(request), request)
-            return await self._execute_once(engine, request, (given.get(b"authorization"), token))
+            place = (given.get(b"authorization"), request.method, target, token)
+            return await self._execute_once(engine, request, place)
         except OrcodmError as error:
             return _bodiless(encode_fault(error), scope["method"])
         except (Disconnected, asyncio.CancelledError):

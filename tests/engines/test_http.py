@@ -172,6 +172,31 @@ def test_failures_of_the_wire(engine: HTTPEngine) -> None:
 
 
 @respx.mock
+def test_a_server_without_a_ping_is_a_plain_one(engine: HTTPEngine) -> None:
+    respx.head("https://api.test/v0").mock(return_value=httpx.Response(405))
+    respx.get("https://api.test/v0/c/k").mock(return_value=FOUND)
+    assert engine.capabilities.max_limit == 100
+
+    async def read() -> list[Any]:
+        fresh = HTTPEngine("https://api.test", retries=AT_ONCE)
+        items = await asyncio.gather(*(fresh.aexecute(Get(**K)) for _ in range(5)))
+        await fresh.aclose()
+        return items
+
+    assert len(asyncio.run(read())) == 5
+    assert [call.request.method for call in respx.calls].count("HEAD") == 2
+
+
+@respx.mock
+def test_a_server_that_refuses_the_ping_is_not_asked_more(engine: HTTPEngine) -> None:
+    respx.head("https://api.test/v0").mock(return_value=httpx.Response(401))
+    with pytest.raises(Unauthorized):
+        _ = engine.capabilities
+    with pytest.raises(Unauthorized):
+        asyncio.run(engine.aexecute(Get(**K)))
+
+
+@respx.mock
 def test_the_key_shows_nowhere(engine: HTTPEngine, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     respx.get("https://api.test/v0/c/k").mock(side_effect=httpx.ReadError("broken"))

@@ -8,6 +8,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ from orcodm.engines.connect import connect
 from orcodm.errors import InternalError, StorageError
 from orcodm.operations import Get, Item, Put, Written
 from orcodm.server.app import create_app
+from orcodm.server.keys import Keys
 from orcodm.server.requests import Limits
 
 from ..engines.scripted import Scripted
@@ -232,6 +234,24 @@ def test_a_second_attempt_waits_for_the_first() -> None:
 
     assert {answer.status_code for answer in asyncio.run(ask())} == {201}
     assert len(engine.asked) == 1
+
+
+def test_keys_of_two_applications_see_nothing_of_each_other(engine: Engine, tmp_path: Path) -> None:
+    keys = Keys(path=tmp_path / "keys.json")
+    shop, bank = ((keys.create(name)[0], "") for name in ("shop", "bank"))
+    app = create_app(engine, keys)
+    ask: Any = ("GET", "/v0/users?query=*", {"auth": bank})
+    put, mine, theirs, everywhere = asked(
+        app,
+        ("PUT", "/v0/users/ada", body({"n": 1}) | {"auth": shop}),
+        ("GET", "/v0?query=n:1", {"auth": shop}),
+        ask,
+        ("GET", "/v0?query=*", {"auth": bank}),
+    )
+    assert put.headers["location"].startswith("/v0/users/ada/refs/")
+    assert [entry["path"]["collection"] for entry in mine.json()["results"]] == ["users"]
+    assert theirs.json()["total_count"] == everywhere.json()["total_count"] == 0
+    assert "shop" not in mine.text + put.headers["location"]
 
 
 def test_an_internal_error_is_not_remembered() -> None:
