@@ -233,15 +233,23 @@ class Query(Generic[D]):
         """Page by page, with the number of all matches."""
         source = self._source()
         operation: Any = self._offset_page(size)
+        older: list[D] = []
+        newer: list[D] = []  # the caller's loop still holds it when the next page is asked for
         while operation is not None:
             page, operation = source._run(self._page(source, operation))
+            source._unit.release(older)
+            older, newer = newer, list(page)
             yield page
 
     async def apages(self, size: int = 100) -> AsyncIterator[ResultPage[D]]:
         source = self._source()
         operation: Any = self._offset_page(size)
+        older: list[D] = []
+        newer: list[D] = []
         while operation is not None:
             page, operation = await source._arun(self._page(source, operation))
+            source._unit.release(older)
+            older, newer = newer, list(page)
             yield page
 
     # -- counting

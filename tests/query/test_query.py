@@ -211,6 +211,21 @@ def test_a_loop_keeps_no_more_than_a_page(monkeypatch: pytest.MonkeyPatch) -> No
     assert User.get("u4").age == 99
 
 
+def test_pages_keep_no_more_than_three(orcodm_requests: list[Any]) -> None:
+    with Session() as session:
+        for page in User.query.pages(2):
+            assert len(list(session)) <= 6
+            page[0].age = 99 if page[0].key == "u2" else page[0].age
+        assert [one.key for one in session.dirty] == ["u2"]
+
+    async def main() -> None:
+        async with Session() as session:
+            async for _ in User.query.apages(1):
+                assert len(list(session)) <= 3
+
+    asyncio.run(main())
+
+
 def test_how_a_query_will_run() -> None:
     def operation(query: Any) -> Any:
         return query.explain().operation
