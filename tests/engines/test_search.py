@@ -208,18 +208,16 @@ QUERIES = [
 
 
 SETTINGS = [
-    pytest.param(("memory", "few"), id="memory-few"),
-    pytest.param(("sqlite", "many"), id="sqlite-many"),
-    pytest.param(("http", "few"), id="http-few"),
-    *[
-        pytest.param((name, size), id=f"{name}-{size}", marks=pytest.mark.slow)
-        for name, size in (
-            ("memory", "many"),
-            ("sqlite", "few"),
-            ("awaited", "many"),
-            ("http-awaited", "few"),
-        )
-    ],
+    pytest.param((name, size), id=f"{name}-{size}", marks=() if default else pytest.mark.slow)
+    for name, size, default in (
+        ("memory", "few", True),
+        ("sqlite", "many", True),
+        ("memory", "many", False),
+        ("sqlite", "few", False),
+        ("awaited", "many", False),
+        ("http", "few", False),
+        ("http-awaited", "few", False),
+    )
 ]
 
 
