@@ -278,24 +278,26 @@ class Span(Generic[V]):
         session = context.session_of(self._series._document)
         operation: Any = self._operation(session)
         waiting = self._waiting(session)
+        last: list[V] = []
         while operation is not None:
             events, operation = session._run(self._series._load_page(session._unit, operation))
             yield from self._limited(_interleaved(waiting, events, operation is None))
             if self._limit is not None:
                 return
-            session._unit.release(events)
+            session._unit.release(events, last)
 
     async def __aiter__(self) -> AsyncIterator[V]:
         session = context.session_of(self._series._document)
         operation: Any = self._operation(session)
         waiting = self._waiting(session)
+        last: list[V] = []
         while operation is not None:
             events, operation = await session._arun(self._series._load_page(session._unit, operation))
             for event in self._limited(_interleaved(waiting, events, operation is None)):
                 yield event
             if self._limit is not None:
                 return
-            session._unit.release(events)
+            session._unit.release(events, last)
 
     def all(self) -> list[V]:
         """All of them."""

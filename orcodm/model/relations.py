@@ -84,21 +84,23 @@ class Related(Generic[R]):
         session = context.session_of(self._document)
         operation: Any = self._listing(session)
         overlay = Overlay(self, session._unit)
+        last: list[R] = []
         while operation is not None:
             documents, operation = session._run(self._load_page(session._unit, operation))
             yield from overlay.without_removed(documents)
-            session._unit.release(documents)
+            session._unit.release(documents, last)
         yield from overlay.added()
 
     async def __aiter__(self) -> AsyncIterator[R]:
         session = context.session_of(self._document)
         operation: Any = self._listing(session)
         overlay = Overlay(self, session._unit)
+        last: list[R] = []
         while operation is not None:
             documents, operation = await session._arun(self._load_page(session._unit, operation))
             for document in overlay.without_removed(documents):
                 yield document
-            session._unit.release(documents)
+            session._unit.release(documents, last)
         for document in overlay.added():
             yield document
 

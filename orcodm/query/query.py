@@ -185,17 +185,19 @@ class Query(Generic[D]):
         source = self._source()
         operation: Any = self._walk(source)
         left = self._length()
+        last: list[D] = []
         while operation is not None and left != 0:
             documents, operation = source._run(self._read(source, operation, left))
             if left is not None:
                 left -= len(documents)
             yield from documents
-            source._unit.release(documents)
+            source._unit.release(documents, last)
 
     async def __aiter__(self) -> AsyncIterator[D]:
         source = self._source()
         operation: Any = self._walk(source)
         left = self._length()
+        last: list[D] = []
         while operation is not None and left != 0:
             documents, operation = await source._arun(self._read(source, operation, left))
             if left is not None:
@@ -204,7 +206,7 @@ class Query(Generic[D]):
             for document in documents:
                 yield document
             del document  # a name of this loop is no holder
-            source._unit.release(documents)
+            source._unit.release(documents, last)
 
     def all(self) -> list[D]:
         """All documents."""

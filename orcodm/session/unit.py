@@ -127,12 +127,18 @@ class Unit:
             if getattr(one, "_document", None) is document:
                 self.forget(one)
 
-    def release(self, documents: list[Any]) -> None:
+    def release(self, documents: list[Any], last: list[Any] | None = None) -> None:
         """Let go of the documents that are unchanged and that nobody else holds; empties the list.
 
         So that a loop over a large result needs no more memory than a page. A document that somebody
-        holds could still be changed, and one that was changed has to be written.
+        holds could still be changed, and one that was changed has to be written. Where the last one is
+        still in the variable of a loop, it goes to `last`, and the one that was there is let go of.
         """
+        if last is not None:
+            kept = documents[-1:]
+            documents[-1:] = last
+            last[:] = kept
+            kept.clear()
         while documents:
             document = documents.pop()
             # The identity map, the variable here and getrefcount's argument are the three.

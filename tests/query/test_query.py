@@ -203,11 +203,11 @@ def test_a_loop_keeps_no_more_than_a_page(monkeypatch: pytest.MonkeyPatch) -> No
         for count, user in enumerate(User.query):
             if count == 4:
                 user.age = 99
-            assert len(list(session)) <= 3 + 2 + count // 3
+            assert len(list(session)) <= 3 + 3
         del user
         assert held in session
         assert [one.key for one in session.dirty] == ["u4"]
-        assert {one.key for one in session} <= {"u1", "u4", "u2", "u5", "u8"}
+        assert {one.key for one in session} == {"u1", "u4", "u8"}
     assert User.get("u4").age == 99
 
 
