@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self, TypeVar, cast, overload
 
+import attrs
+
 from ..errors import InvalidDocument, InvalidModel, Problem, UsageError
 from ..flow import Flow
 from ..operations import Condition, Delete, Get, Item, Post, Put, Written
@@ -15,7 +17,7 @@ from ..session.session import Session
 from ..session.state import Identity
 from ..session.unit import Unit
 from . import mapping
-from .declaration import declared_annotations, resolve
+from .declaration import declared_annotations, descriptor_of, resolve
 from .events import Events
 from .fields import Field, field
 from .history import History
@@ -100,6 +102,12 @@ class Document(Tracked, Model):
                 raise InvalidModel(f"{cls.__name__}: a discriminator is declared beside the collection")
             cls._tag = tag or cls.__name__
         if cls._tag is not None:
+            for one in attrs.fields(cast("Any", cls)):
+                if (descriptor_of(cls, one.name)[0].spec.name or one.name) == cls._discriminator:
+                    raise InvalidModel(
+                        f"{cls.__name__}.{one.name}: {cls._discriminator!r} is what tells the classes of the "
+                        "collection apart; choose another name, or another discriminator="
+                    )
             cls._variants[cls._tag] = cls
 
     # -- what it is

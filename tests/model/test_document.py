@@ -17,6 +17,7 @@ from orcodm import (
     Field,
     InvalidDocument,
     InvalidKey,
+    InvalidModel,
     NotFound,
     PatchConflict,
     Session,
@@ -326,6 +327,18 @@ def test_another_discriminator() -> None:
     assert Shape(size=1).to_value() == {"kind": "shape", "size": 1}
     assert type(Shape.from_value({"kind": "circle", "size": 1})) is Circle
     assert type(Shape.from_value({"size": 1})) is Shape
+
+
+def test_a_field_cannot_have_the_name_of_the_discriminator() -> None:
+    class Vehicle(Document, collection="vehicles", discriminator="kind"):
+        kind: Field[str]
+
+    with pytest.raises(
+        InvalidModel, match=r"Car\.kind: 'kind' is what tells the classes of the collection apart"
+    ):
+
+        class Car(Vehicle):
+            pass
 
 
 # -- documents of an older shape -------------------------------------------------------------------
