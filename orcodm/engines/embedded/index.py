@@ -61,6 +61,7 @@ def document(stored: Stored, entry: Entry) -> tantivy.Document:
             for leaf in leaves:
                 for term in exact(leaf, whole=True):
                     add("exact", prefix(field) + term)
+    every: list[str] = []
     for field, leaves in entry.leaves.items():
         start = prefix(field)
         for leaf in leaves:
@@ -70,7 +71,8 @@ def document(stored: Stored, entry: Entry) -> tantivy.Document:
                 # Each string is an addition of its own: there is a gap in the positions between two of
                 # them, and so no phrase matches across.
                 add(part(field), start + (" " + start).join(tokens))
-                add("words", " ".join(tokens))
+                every += tokens
+    add("words", " ".join(every))
     return made
 
 
@@ -229,15 +231,19 @@ class Writer:
 
     def put(self, identity: int, made: tantivy.Document) -> None:
         assert self._writer is not None
-        if self._added is None or identity in self._added:
-            self._writer.delete_documents_by_term("id", identity)
-        else:
-            self._added.add(identity)
-        self._writer.add_document(made)
+        try:
+            if self._added is None or identity in self._added:
+                self._writer.delete_documents_by_term("id", identity)
+            else:
+                self._added.add(identity)
+            self._writer.add_document(made)
+        except ValueError as error:  # not by _translated, which costs more than adding a document
+            raise IndexFailure(f"the search index: {error}") from error
 
     def delete(self, identity: int) -> None:
         assert self._writer is not None
-        self._writer.delete_documents_by_term("id", identity)
+        with _translated():
+            self._writer.delete_documents_by_term("id", identity)
 
     def commit(self, applied: int, witness: str | None) -> None:
         """Make the changes durable; they are everything up to a sequence number."""

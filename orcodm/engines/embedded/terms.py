@@ -47,6 +47,10 @@ PARTS: Final = 17
 
 _LONG_NAME: Final = 200
 
+_DOUBLE: Final = struct.Struct(">d").pack
+_SIGN: Final = 1 << 63
+_ALL_BITS: Final = 2**64 - 1
+
 
 def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
@@ -126,8 +130,8 @@ def number(value: int | float) -> str:
 
 def ordered(value: float) -> str:
     """16 hex digits in the order of floats."""
-    bits: int = struct.unpack(">Q", struct.pack(">d", value + 0.0))[0]  # -0.0 + 0.0 is 0.0
-    return f"{bits ^ (2**64 - 1) if bits >> 63 else bits | 1 << 63:016x}"
+    bits = int.from_bytes(_DOUBLE(value + 0.0))  # -0.0 + 0.0 is 0.0
+    return f"{bits ^ _ALL_BITS if bits & _SIGN else bits | _SIGN:016x}"
 
 
 def neighbour(value: float, step: int) -> float:
@@ -155,6 +159,8 @@ def _string(text: str, instant: int | None, whole: bool) -> str:
 def exact(leaf: Leaf, *, whole: bool = False) -> tuple[str, ...]:
     """The terms of a whole value, without their prefix. A string that is a date has two."""
     if type(leaf) is str:
+        if (len(leaf) < 10 or leaf[4] != "-") and (whole or len(leaf) <= LONGEST):
+            return ("s" + leaf,)  # the common case without a call
         instant = date(leaf)
         text = _string(leaf, instant, whole)
         return (text,) if instant is None else (text, moment(instant))
@@ -171,6 +177,8 @@ _LETTERS: Final = "".join(chr(code).lower() if chr(code).isalnum() else " " for 
 
 def words(text: str) -> list[str]:
     """`analyze(text)`, faster for the plain English that most of an index is made of."""
+    if text.isalnum() and text.isascii() and len(text) <= MAX_TOKEN_LENGTH:
+        return [text.lower()]
     if text.isascii() and len(text) <= MAX_TOKEN_LENGTH and _JOINING(text) is None:
         return text.translate(_LETTERS).split()
     return analyze(text)
