@@ -165,7 +165,7 @@ def test_what_belongs_to_no_document() -> None:
     class Counted(Document, collection="counted"):
         n: Field[int] = field(default=0)
         count: ClassVar[int] = 0
-        _cache: dict[str, int]
+        _cache: ClassVar[dict[str, int]]
 
         @property
         def double(self) -> int:

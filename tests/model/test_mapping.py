@@ -86,7 +86,8 @@ UserId = NewType("UserId", str)
 def model(type_: Any, **options: Any) -> Any:
     """A document class with one field `f` of a type."""
     body = {"__annotations__": {"f": Field[type_]}, "f": field(**options), "__module__": __name__}
-    return type(Document)("Thing", (Document,), body, collection="things")
+    kind: Any = type(Document)
+    return kind("Thing", (Document,), body, collection="things")
 
 
 def dumped(type_: Any, value: Any) -> Any:

@@ -310,6 +310,20 @@ def test_the_awaitable_relations(people: People) -> None:
     asyncio.run(main())
 
 
+def test_what_is_pending_is_seen_by_the_awaitable_ones_too(people: People, engine: Watched) -> None:
+    async def main() -> None:
+        async with Session(engine) as session:
+            a, b, c = [await session.aget(User, key) for key in ("ada", "bob", "carl")]
+            await a.relations.friends.aremove(b)
+            await a.relations.friends.aadd(c)
+            assert [friend async for friend in a.relations.friends] == [c]
+            await a.events.login.aadd(ip="a")
+            assert [event.ip async for event in a.events.login] == ["a"]
+
+    asyncio.run(main())
+    assert keys(people[0].relations.friends) == ["carl"]
+
+
 def test_asking_is_one_operation(people: People, engine: Watched) -> None:
     a, b, _ = people
     engine.clear()

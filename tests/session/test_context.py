@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,7 +76,7 @@ def test_tasks_have_each_their_own(engine: Watched) -> None:
             return context.current() is session
 
     async def main() -> list[bool]:
-        return await asyncio.gather(one(), one())
+        return [*await asyncio.gather(one(), one())]
 
     assert asyncio.run(main()) == [True, True]
 
@@ -89,6 +90,16 @@ def test_a_generator_may_leave_a_session_elsewhere(engine: Watched) -> None:
     with opened() as session:
         assert context.current() is session
     assert session.closed
+
+
+def test_a_session_may_be_left_in_another_context(engine: Watched) -> None:
+    session = Session(engine)
+    contextvars.copy_context().run(session.__enter__)
+    session.get(User, "ada").age = 1
+    session.__exit__(None, None, None)
+    assert session.closed
+    assert User.get("ada").age == 1
+    assert not context.current()._unit.tracking
 
 
 def test_the_default_engine_can_be_changed(engine: Watched) -> None:

@@ -559,7 +559,7 @@ class Slow(Watched):
 
 
 def test_two_tasks_in_one_session_are_told_so(engine: Watched) -> None:
-    async def main() -> list[Any]:
+    async def main() -> Any:
         session = Session(Slow(engine))
 
         async def sync() -> User:
@@ -582,7 +582,7 @@ def test_tasks_with_sessions_of_their_own_share_an_engine(engine: Watched) -> No
             return (await User.aget(key)).name
 
     async def main() -> list[str]:
-        return await asyncio.gather(one("ada"), one("bob"))
+        return [*await asyncio.gather(one("ada"), one("bob"))]
 
     assert asyncio.run(main()) == ["Ada Lovelace", "Bob"]
 
