@@ -30,7 +30,7 @@ def test_added_deleted_and_dirty() -> None:
     ada.age = 5
     assert (list(work.added.values()), work.dirty(), list(work.deleted.values())) == ([carl], (ada,), [bob])
     work.rollback()
-    assert not (work.added or work.dirty() or work.deleted)
+    assert not any((work.added, work.dirty(), work.deleted))
     assert ada.age is None
 
 
