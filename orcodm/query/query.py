@@ -124,19 +124,19 @@ class Query(Generic[D]):
         """Only documents that match all of these as well."""
         self._refuse_slice("filter")
         conjunction(criteria)  # an error belongs to the line that made it
-        return evolve(self, criteria=(*self._criteria, *criteria))
+        return self._with(criteria=(*self._criteria, *criteria))
 
     def search(self, text: str) -> Query[D]:
         """Only documents that match a query in Lucene's syntax as well. Raises `InvalidQuery`."""
         self._refuse_slice("search")
         if not isinstance(text, str):
             raise InvalidFilter(f"search takes a Lucene query, not {text!r}")
-        return evolve(self, criteria=(*self._criteria, Criterion(parse(text))))
+        return self._with(criteria=(*self._criteria, Criterion(parse(text))))
 
     def order_by(self, *given: Order | Expr[Any]) -> Query[D]:
         """In this order: `User.name`, `-User.age`; missing values last. Replaces an earlier order."""
         self._refuse_slice("order_by")
-        return evolve(self, sort=orders(given))
+        return self._with(sort=orders(given))
 
     def __getitem__(self, part: slice) -> Query[D]:
         """Some of the documents by their position: `q[10:20]`. Reads nothing yet."""
@@ -151,10 +151,34 @@ class Query(Generic[D]):
         high = self._stop if stop is None else self._start + stop
         if self._stop is not None and high is not None:
             high = min(high, self._stop)
-        return evolve(self, start=low, stop=high if high is None else max(low, high))
+        return Query(
+            self.model,
+            self._criteria,
+            self._sort,
+            low,
+            high if high is None else max(low, high),
+            self._session,
+        )
 
     def _in(self, session: Source) -> Query[D]:
-        return evolve(self, session=session)
+        return self._with(session=session)
+
+    def _with(
+        self,
+        *,
+        criteria: tuple[Criterion, ...] | None = None,
+        sort: tuple[Sort, ...] | None = None,
+        session: Source | None = None,
+    ) -> Query[D]:
+        # By hand, since evolve() costs more than all the rest of building a query.
+        return Query(
+            self.model,
+            self._criteria if criteria is None else criteria,
+            self._sort if sort is None else sort,
+            self._start,
+            self._stop,
+            session or self._session,
+        )
 
     # -- what it says
 

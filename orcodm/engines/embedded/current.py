@@ -38,6 +38,8 @@ FEW: Final = 500
 """So many documents are evaluated without an index being there at all."""
 SOME: Final = 500
 """So many pending ones start the thread, where there is an index."""
+QUIET: Final = 0.1
+"""After so many seconds without a write any pending one starts it: who only reads should read an index."""
 MANY: Final = 2_500
 """More than so many pending ones are waited for."""
 WINDOW: Final = 5_000
@@ -116,6 +118,7 @@ class Current:
         self._opened = False
         self._closed = False
         self._failed_at = -PAUSE
+        self._grown_at = -QUIET
         self._generation: Generation | None = None
         self._progress = Progress()
         self._refused: set[str] = set()
@@ -145,8 +148,14 @@ class Current:
                         view.progress.readers -= 1
             if not self._wait():
                 deadline = 0
-        if len(view.pending) > (SOME if view.searcher is not None else FEW):
+        if self._worth_indexing(view):
             self._start()
+
+    def _worth_indexing(self, view: View) -> bool:
+        if view.searcher is None:
+            return len(view.pending) > FEW
+        quiet = bool(view.pending) and time.monotonic() > self._grown_at + QUIET
+        return quiet or len(view.pending) > SOME
 
     def rebuild(self) -> None:
         """Make the index anew from the data."""
@@ -197,6 +206,7 @@ class Current:
             if sequence > progress.upto:
                 if sequence - progress.upto > 2 * MANY:
                     return View(connection, Progress(), {}, 0, complete=False)
+                self._grown_at = time.monotonic()
                 progress.extend(_pending(connection, progress.upto, last), sequence)
             pending = progress.pending
             progress.readers += 1

@@ -16,7 +16,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 from heapq import nsmallest
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 import tantivy
@@ -344,21 +344,22 @@ class _Answer:
         operation, view, searcher = self._operation, self._view, self._view.searcher
         key = ordering((), self._query.measure)
         wanted = operation.limit + 1
-        page = nsmallest(wanted, self._beyond(self._pending(), key), key=key)
+        matches = self._beyond(self._pending(), key)
         after = None if operation.cursor == START else read_cursor(operation.cursor or "", 0)[-1]
         if searcher is not None:
             hits = self._sequences(searcher)
             if self._dense(searcher, len(hits)):
-                page += islice(self._read_on(after), wanted)
+                matches = chain(matches, islice(self._read_on(after), wanted))
             elif len(hits) > MANY_HITS and self._query.kinds == (ITEM,):
                 walked = walk(view.connection, self._collection, after)
                 beyond = (hit for seq in walked if (hit := hits.get(seq)) and hit.id not in view.pending)
-                page += islice(self._checked(self._chunked(beyond, min(wanted, CHUNK))), wanted)
+                found = self._checked(self._chunked(beyond, min(wanted, CHUNK)))
+                matches = chain(matches, islice(found, wanted))
             else:
                 left = (hit for hit in hits.values() if hit.id not in view.pending)
-                matches = self._checked(self._chunked(left, CHUNK))
-                page += nsmallest(wanted, self._beyond(matches, key), key=key)
-        page = nsmallest(wanted, page, key=key)
+                found = self._checked(self._chunked(left, CHUNK))
+                matches = chain(matches, self._beyond(found, key))
+        page = nsmallest(wanted, matches, key=key)
         last = key(page[operation.limit - 1]) if 0 < operation.limit < len(page) else None
         return _stream_page(operation, self._results(page[: operation.limit]), last, ())
 
@@ -366,7 +367,11 @@ class _Answer:
         """All hits by sequence number. The pages of a stream ask for the same ones again and again."""
         known, name = self._view.progress.known, (self._query.text, self._collection)
         if (hits := known.get(name)) is None:
-            _, found = find(searcher, self._indexed(searcher), searcher.num_docs)
+            query = self._indexed(searcher)
+            # To ask for a few costs less than room for all, and mostly there are few.
+            total, found = find(searcher, query, CHUNK)
+            if total > len(found):
+                _, found = find(searcher, query, total)
             if len(known) >= REMEMBERED:
                 known.clear()
             hits = known[name] = {hit.seq: hit for hit in found}
