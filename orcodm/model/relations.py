@@ -196,8 +196,9 @@ class Related(Generic[R]):
                 documents.append((yield from model._load_flow(unit, item)))
             else:  # no class is declared, so the one that the session has it as is as good
                 identity = (item.collection, item.key)
-                make = document_class(item.collection).from_value
-                documents.append((yield from flows.load(unit, item, identity, make)))
+                own = self._document._root
+                other = own if own.collection == item.collection else document_class(item.collection)
+                documents.append((yield from flows.load(unit, item, identity, other.from_value)))
         return documents, page.next
 
     def _contains(self, unit: Unit, target: Any) -> Flow[bool]:

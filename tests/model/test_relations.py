@@ -156,6 +156,19 @@ def test_of_several_classes_the_one_that_the_session_knows(people: People, engin
     assert type(Film.get("f1").relations.seen_by.all()[0]) is Later
 
 
+def test_in_its_own_collection_a_document_finds_its_own_class() -> None:
+    class Early(Document, collection="chefs"):
+        pass
+
+    class Later(Document, collection="chefs"):
+        pass
+
+    early = Early(key="a")
+    early.save()
+    early.relations["taught"].add(early)
+    assert type(early.relations["taught"].all()[0]) is Early
+
+
 def test_a_class_that_declares_some_knows_no_others(people: People) -> None:
     relations: Any = people[0].relations
     with pytest.raises(AttributeError, match="UserRelations declares no relation of kind 'freinds'"):
