@@ -6,16 +6,20 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any, Final
 
-from ..errors import ApiError
 from ..wire.batches import BATCH_TYPE, IMPORT_TYPES
 from ..wire.routes import MERGE_TYPE, PATCH_TYPE, TABLE, Route
+from .answers import ANYTHING, SCHEMAS, answer, codes, named
 
-_ANY: Final[dict[str, Any]] = {}
 _MEDIA: Final[dict[str, tuple[str, ...]]] = {
     "value": ("application/json",),
     "properties": ("application/json",),
     "changes": (PATCH_TYPE, MERGE_TYPE, "application/json"),
     "batch": (BATCH_TYPE, *sorted(IMPORT_TYPES)),
+}
+_ERROR: Final[dict[str, Any]] = {"content": {"application/json": {"schema": named("Error")}}}
+_CONDITIONS: Final[dict[str, dict[str, Any]]] = {
+    "If-Match": {"type": "string", "pattern": '^"[0-9a-f]{1,64}"$'},
+    "If-None-Match": {"enum": ['"*"', "*"]},
 }
 _INTEGERS: Final = frozenset({"limit", "offset"})
 _FLAGS: Final = frozenset({"values", "upsert", "purge", "force"})
@@ -42,7 +46,7 @@ def describe() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "securitySchemes": {"key": {"type": "http", "scheme": "basic"}},
-            "schemas": {"Error": _error_schema()},
+            "schemas": SCHEMAS,
         },
         "security": [{"key": []}],
     }
@@ -54,25 +58,14 @@ def _operation(route: Route) -> dict[str, Any]:
         "summary": (route.operation.__doc__ or "").partition("\n")[0],
         "parameters": _parameters(route),
         "responses": {
-            str(route.status): _answer(route),
-            "4XX": {
-                "description": "The request was refused.",
-                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
-            },
+            str(route.status): answer(route.operation),
+            "4XX": {"description": f"The request was refused: {', '.join(codes())}."}
+            | ({} if route.method == "HEAD" else _ERROR),
         },
     }
-    if route.method == "HEAD":
-        described["responses"]["4XX"] = {"description": "The request was refused."}
     if route.body:
-        media = {kind: {"schema": _ANY} for kind in _MEDIA[route.body]}
+        media = {kind: {"schema": ANYTHING} for kind in _MEDIA[route.body]}
         described["requestBody"] = {"required": route.body != "properties", "content": media}
-    return described
-
-
-def _answer(route: Route) -> dict[str, Any]:
-    described: dict[str, Any] = {"description": "Done."}
-    if route.status == 200 and route.method != "HEAD":
-        described["content"] = {"application/json": {"schema": _ANY}}
     return described
 
 
@@ -97,10 +90,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     ]
     found += [{"name": name, "in": "query", "schema": {"enum": [value]}} for name, value in route.always]
     if route.condition:
-        found += [
-            {"name": name, "in": "header", "schema": {"type": "string"}}
-            for name in ("If-Match", "If-None-Match")
-        ]
+        found += [{"name": name, "in": "header", "schema": schema} for name, schema in _CONDITIONS.items()]
     return found
 
 
@@ -113,6 +103,11 @@ def _schema(name: str) -> dict[str, Any]:
 def _together(known: dict[str, Any], route: Route) -> dict[str, Any]:
     other = _operation(route)
     parameters = {(each["in"], each["name"]): each for each in (*known["parameters"], *other["parameters"])}
+    if "200" in known["responses"] and "200" in other["responses"]:
+        # Which of them is answered is for the reader to know, who knows what was asked.
+        schemas = [each["responses"]["200"]["content"] for each in (known, other)]
+        either = {"anyOf": [each["application/json"]["schema"] for each in schemas]}
+        known["responses"]["200"]["content"] = {"application/json": {"schema": either}}
     together = known | {
         "summary": f"{known['summary']} Or: {other['summary']}",
         "parameters": list(parameters.values()),
@@ -122,16 +117,3 @@ def _together(known: dict[str, Any], route: Route) -> dict[str, Any]:
         content = known["requestBody"]["content"] | other["requestBody"]["content"]
         together["requestBody"] = known["requestBody"] | {"content": content}
     return together
-
-
-def _error_schema() -> dict[str, Any]:
-    codes = sorted({code for _, code in ApiError._by_code})
-    return {
-        "type": "object",
-        "required": ["message", "code"],
-        "properties": {
-            "message": {"type": "string"},
-            "code": {"type": "string", "examples": codes},
-            "details": {"type": "object"},
-        },
-    }
