@@ -221,6 +221,18 @@ def test_targets_that_are_gone_are_skipped(people: Engine, purge: bool) -> None:
     assert related(people, "a", "friends", limit=1) == ["b", "d"]
 
 
+@pytest.mark.parametrize("gone", ["a", "b"])
+def test_a_relation_with_an_end_that_is_gone_is_not_found_until_it_is_back(people: Engine, gone: str) -> None:
+    relate(people, "a", "friends", "b")
+    get = GetRelation(collection=THINGS, key="a", kind="friends", to_collection=THINGS, to_key="b")
+    assert people.execute(get).value == {}
+    delete(people, gone)
+    with pytest.raises(RelationNotFound):
+        people.execute(get)
+    put(people, gone, {"name": "again"})
+    assert people.execute(get).value == {}
+
+
 def test_a_target_that_comes_back_is_related_again(people: Engine) -> None:
     relate(people, "a", "friends", "b")
     delete(people, "b")

@@ -122,6 +122,7 @@ def test_what_was_deleted_is_passed_over(people: People) -> None:
     a, b, _ = people
     b.delete()
     assert a.relations.friends.all() == []
+    assert b not in a.relations.friends
     with pytest.raises(NotFound):
         b.relations.friends.all()
 

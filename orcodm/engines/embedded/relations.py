@@ -35,6 +35,12 @@ Row: TypeAlias = tuple[int, int, str, int, bytes]
 
 _WHERE: Final = " WHERE collection = ? AND key = ? AND kind = ? AND to_collection = ? AND to_key = ?"
 _RELATION: Final = "SELECT seq, id, ref, reftime, value FROM relations" + _WHERE
+_BETWEEN_LIVING: Final = (
+    _RELATION
+    + " AND EXISTS (SELECT 1 FROM heads h WHERE (h.collection, h.key) = (relations.collection, relations.key)"
+    + " AND h.live) AND EXISTS (SELECT 1 FROM heads h"
+    + " WHERE (h.collection, h.key) = (relations.to_collection, relations.to_key) AND h.live)"
+)
 _ADD: Final = "INSERT INTO relations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _UPDATE: Final = "UPDATE relations SET seq = ?, ref = ?, reftime = ?, value = ?" + _WHERE
 _LIVE: Final = "SELECT 1 FROM heads WHERE collection = ? AND key = ? AND live"
@@ -43,7 +49,8 @@ One = GetRelation | PutRelation | DeleteRelation
 
 
 def get_relation(connection: sqlite3.Connection, operation: GetRelation) -> RelationItem:
-    row = connection.execute(_RELATION, _path(operation)).fetchone()
+    """A relation whose ends both have values: what a walk would meet."""
+    row = connection.execute(_BETWEEN_LIVING, _path(operation)).fetchone()
     if row is None:
         raise _missing(operation)
     return RelationItem(
