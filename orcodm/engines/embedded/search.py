@@ -49,6 +49,8 @@ REMEMBERED: Final = 16
 """Of how many queries all hits are kept while the index stays as it is."""
 DENSE: Final = 8
 """Where one document in so many matches, reading them all is the quickest way to the next ones."""
+TIES: Final = 25
+"""How many hits beyond the page are asked for at once."""
 MANY_HITS: Final = 2_000
 """More hits than this are brought into order by walking along the table, fewer by looking each up."""
 
@@ -288,7 +290,8 @@ class _Answer:
         query = self._indexed(searcher)
         fresh = list(self._pending())
         # Of what the index found first, as many as are pending may have to be passed over.
-        asked = end + len(pending) + 1
+        # A few more spare a second search where the page ends among equal scores.
+        asked = end + len(pending) + TIES
         total, found = find(searcher, query, asked)
         hits = [hit for hit in found if hit.id not in pending]
         count = len(hits) + len(fresh)
