@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+import attrs
 from starlette.applications import Starlette
 from starlette.requests import Request as WebRequest
 from starlette.responses import JSONResponse
@@ -146,13 +147,13 @@ class Service:
             place = (given.get(b"authorization"), request.method, target, token)
             return await self._execute_once(engine, request, place)
         except OrcodmError as error:
-            return _bodiless(encode_fault(error), scope["method"])
+            return encode_fault(error)
         except (Disconnected, asyncio.CancelledError):
             raise
         except Exception:
             # Nothing of it is the client's to know; the log has it under the same identifier.
             _log.exception("%s %s failed %s", scope["method"], target, identifier)
-            return _bodiless(encode_fault(InternalError()), scope["method"])
+            return encode_fault(InternalError())
 
     async def _execute(self, engine: Engine, operation: Operation[Any], request: Request) -> Response:
         try:
@@ -162,7 +163,9 @@ class Service:
                 outcome = await engine.aexecute(operation)
         except OrcodmError as error:
             outcome = error
-        response = encode_response(operation, outcome, request)
+        # HEAD is answered as GET; the body is left away at the very end, when its length is known.
+        form = attrs.evolve(request, method="GET") if request.method == "HEAD" else request
+        response = encode_response(operation, outcome, form)
         if type(operation) is Ping:
             announced = (HEADER, encode_capabilities(engine.capabilities))
             return Response(response.status, (*response.headers, announced), response.body)
@@ -261,14 +264,11 @@ async def _send(
         pack = gzip.compress
         body = await asyncio.to_thread(pack, body, 5) if len(body) > 2**17 else pack(body, 5)
         headers.append((b"content-encoding", b"gzip"))
-    if scope["method"] != "HEAD" and response.status != 204:
+    if response.status != 204:
+        # Also with HEAD: where nothing tells the length, h11 says that the body is chunked, which none is.
         headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-def _bodiless(response: Response, method: str) -> Response:
-    return Response(response.status, response.headers) if method == "HEAD" else response
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
 
 def _request_ids() -> Any:

@@ -77,11 +77,10 @@ def test_head_is_get_without_its_body(engine: Engine) -> None:
     asked(app, ("PUT", "/v0/c/k", body(1)))
     for path in ("/v0/c/k", "/v0/c", "/v0/c/k/refs", "/v0/c?query=*"):
         head, got = asked(app, ("HEAD", path), ("GET", path))
-        varying = {"x-orchestrate-req-id", "content-length"}
         assert (head.status_code, head.content) == (got.status_code, b"")
-        assert {k: v for k, v in head.headers.items() if k not in varying} == {
-            k: v for k, v in got.headers.items() if k not in varying
-        }
+        for answer in (head, got):
+            del answer.headers["x-orchestrate-req-id"]
+        assert head.headers == got.headers
     missing = one(app, "HEAD", "/v0/c/nobody")
     assert (missing.status_code, missing.content) == (404, b"")
 
