@@ -97,6 +97,9 @@ def serve(
     tls_cert: Annotated[Path | None, typer.Option(help="The certificate chain, for HTTPS")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key")] = None,
     max_body: Annotated[int, typer.Option(help="The largest body, in bytes")] = 32 * 2**20,
+    patience: Annotated[
+        float, typer.Option(help="Seconds a client has for the head of a request, and as many for its body")
+    ] = 60.0,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
 ) -> None:
     """Serve an engine over Orchestrate v0.
@@ -122,17 +125,9 @@ def serve(
         raise typer.BadParameter(
             "without --api-key or --keys everybody could read and write; serve on 127.0.0.1"
         )
-    limits = Limits(body=max_body)
+    limits = Limits(body=max_body, seconds=patience)
     worker.start_logging(log_level)
-    options: dict[str, Any] = {
-        "log_config": None,
-        "access_log": False,
-        "server_header": False,
-        "timeout_keep_alive": 75,
-        "timeout_graceful_shutdown": 30,
-        "ssl_certfile": tls_cert,
-        "ssl_keyfile": tls_key,
-    }
+    options = worker.options(limits) | {"ssl_certfile": tls_cert, "ssl_keyfile": tls_key}
     if workers == 1:
         app = create_app(connect(url), known, limits=limits, owns_engine=True)
         uvicorn.Server(uvicorn.Config(app, **options)).run([worker.listen(host, port)])

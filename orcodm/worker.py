@@ -6,12 +6,14 @@ import json
 import logging
 import os
 import socket
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from attrs import asdict
 
 from .engines.connect import connect
 from .server.app import Application, create_app
+from .server.connection import Connection
 from .server.keys import ApiKey, Keys
 from .server.requests import Limits
 
@@ -35,6 +37,19 @@ def create() -> Application:
     if settings["keys"] is not None:
         keys = Keys([ApiKey(**key) for key in settings["keys"]], settings["path"])
     return create_app(connect(settings["url"]), keys, limits=Limits(**settings["limits"]), owns_engine=True)
+
+
+def options(limits: Limits) -> dict[str, Any]:
+    """How uvicorn is to run an application: what each of our servers has in common."""
+    return {
+        "http": partial(Connection, seconds=limits.seconds),
+        "ws": "none",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "timeout_keep_alive": 75,
+        "timeout_graceful_shutdown": 30,
+    }
 
 
 def listen(host: str, port: int) -> socket.socket:

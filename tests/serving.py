@@ -17,7 +17,8 @@ import uvicorn
 
 from orcodm.engine import Engine
 from orcodm.server.app import create_app
-from orcodm.worker import listen
+from orcodm.server.requests import Limits
+from orcodm.worker import listen, options
 
 
 @contextmanager
@@ -53,7 +54,7 @@ _port = 0
 def _start() -> int:
     global _port
     listener = listen("0.0.0.0", 0)
-    config = uvicorn.Config(_switch, log_config=None, access_log=False, server_header=False, lifespan="off")
+    config = uvicorn.Config(_switch, lifespan="off", **options(Limits()))
     server = uvicorn.Server(config)
     threading.Thread(target=server.run, args=([listener],), daemon=True).start()
     wait_for(lambda: server.started)

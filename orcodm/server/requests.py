@@ -29,7 +29,10 @@ _READ: Final = (
 
 @frozen(kw_only=True)
 class Limits:
-    """What one request may cost. `body` counts the bytes before and after unpacking."""
+    """What one request may cost. `body` counts the bytes before and after unpacking.
+
+    `seconds` is what a client has for the body; as many it has for the head, where `orcodm serve` runs it.
+    """
 
     body: int = 32 * 2**20
     headers: int = 32 * 2**10
