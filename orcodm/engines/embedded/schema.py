@@ -102,7 +102,12 @@ def migrate(connection: sqlite3.Connection, path: str) -> None:
 
     Raises `NewerDatabase` for a file of a later version, `CorruptDatabase` for another program's.
     """
-    if _version(connection, path) == len(MIGRATIONS):
+    connection.execute("BEGIN")  # one state for the whole look: another process may be making the file
+    try:
+        version = _version(connection, path)
+    finally:
+        connection.execute("COMMIT")
+    if version == len(MIGRATIONS):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
