@@ -37,6 +37,7 @@ from ..wire.codec import (
 )
 from ..wire.extensions import HEADER, REPLAYED, TOKEN
 from ..wire.faults import CONTENT_TYPE, encode_fault
+from .gathering import Gathering
 from .keys import WHOLE, Keys
 from .namespace import Namespaced
 from .openapi import describe
@@ -65,7 +66,7 @@ def create_app(
     """
     if keys is not None and not isinstance(keys, Keys):
         keys = Keys.of(*keys)
-    return Application(Service(engine, keys, limits or Limits()), owns_engine)
+    return Application(Service(Gathering(engine), keys, limits or Limits()), owns_engine)
 
 
 class Application:
