@@ -14,8 +14,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
+import requests
 from rich.console import Console
 from rich.table import Table
 
@@ -88,9 +90,9 @@ def _read(connection: socket.socket) -> None:
         body += connection.recv(65536)
 
 
-def client(url: str) -> Row:
-    """A GET by the engine, and by bare httpx."""
-    engine, plain, operation = HTTPEngine(url), httpx.Client(), Get(collection="c", key="k")
+def client(url: str, plain: Any, name: str, goal: float) -> Row:
+    """A GET by the engine, and by another client."""
+    engine, operation = HTTPEngine(url), Get(collection="c", key="k")
 
     def ours(ground: object) -> int:
         for _ in range(500):
@@ -102,7 +104,7 @@ def client(url: str) -> Row:
             plain.get(f"{url}/v0/c/k").raise_for_status()
         return 500
 
-    row = compare("GET, client", Side("orcodm", ours), Side("httpx", theirs), goal=1 / 1.35, rounds=7)
+    row = compare("GET, client", Side("orcodm", ours), Side(name, theirs), goal, rounds=7)
     engine.close()
     plain.close()
     return row
@@ -150,7 +152,8 @@ def main() -> int:
             get = b"GET /v0/c/k HTTP/1.1\r\nHost: h\r\nAccept: application/json\r\n\r\n"
             put = b"PUT /v0/c/k HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
             rows = [
-                client(url),
+                client(url, httpx.Client(), "httpx", 1 / 1.35),
+                client(url, requests.Session(), "requests", 1 / 0.85),
                 server(port, other, "GET, server", get, 60, 0.35),
                 server(port, other, "durable PUT, server", put, 20, 0.15),
             ]
