@@ -36,12 +36,14 @@ from .store import Store
 
 FEW: Final = 500
 """So many documents are evaluated without an index being there at all."""
-SOME: Final = 500
+SOME: Final = 1_000
 """So many pending ones start the thread, where there is an index."""
 QUIET: Final = 0.1
 """After so many seconds without a write any pending one starts it: who only reads should read an index."""
 MANY: Final = 2_500
 """More than so many pending ones are waited for."""
+READING: Final = 4
+"""So many documents are read and evaluated in the time that it takes to index one."""
 WINDOW: Final = 5_000
 """Sequence numbers that are read at once while catching up."""
 PATIENCE: Final = 10.0
@@ -125,8 +127,11 @@ class Current:
         self._directory: IndexDirectory | None = None
 
     @contextmanager
-    def view(self, *, indexed: bool = True) -> Iterator[View]:
-        """A consistent view of everything that was committed before."""
+    def view(self, *, indexed: bool = True, ranked: bool = True) -> Iterator[View]:
+        """A consistent view of everything that was committed before.
+
+        One that need not be `ranked` is not waited for where reading everything takes less time.
+        """
         if not indexed:
             with self._store.reading() as connection:
                 yield View(connection, Progress(), {}, 0, complete=False)
@@ -140,7 +145,8 @@ class Current:
                 if view is None:
                     continue
                 try:
-                    if view.complete or time.monotonic() > deadline:
+                    waited = time.monotonic() > deadline
+                    if view.complete or waited or (not ranked and self._faster_read(view)):
                         yield view
                         break
                 finally:
@@ -151,7 +157,14 @@ class Current:
         if self._worth_indexing(view):
             self._start()
 
+    def _faster_read(self, view: View) -> bool:
+        """Whether reading all documents takes less time than indexing those that are not."""
+        missing = view.sequence - self._progress.applied
+        return missing * READING > view.sequence and not self._indexing.locked()
+
     def _worth_indexing(self, view: View) -> bool:
+        if not view.complete:
+            return True
         if view.searcher is None:
             return len(view.pending) > FEW
         quiet = bool(view.pending) and time.monotonic() > self._grown_at + QUIET
@@ -205,7 +218,7 @@ class Current:
                 return None
             if sequence > progress.upto:
                 if sequence - progress.upto > 2 * MANY:
-                    return View(connection, Progress(), {}, 0, complete=False)
+                    return View(connection, Progress(), {}, sequence, complete=False)
                 self._grown_at = time.monotonic()
                 progress.extend(_pending(connection, progress.upto, last), sequence)
             pending = progress.pending

@@ -122,12 +122,19 @@ def search(searcher: Searcher, operation: Search) -> Page[SearchResult]:
         with searcher.store.reading() as connection:
             return _everything(connection, operation)
     try:
-        with searcher.current.view() as view:
+        with searcher.current.view(ranked=_by_score(operation)) as view:
             return _Answer(searcher, view, query, operation).page()
     except IndexFailure:
         searcher.current.failed(operation.query)
     with searcher.current.view(indexed=False) as view:
         return _Answer(searcher, view, query, operation).page()
+
+
+def _by_score(operation: Search) -> bool:
+    """Whether the order of the results depends on how often words occur in all documents."""
+    if operation.sort:
+        return SCORE in map(_field, operation.sort)
+    return operation.cursor is None and operation.limit > 0
 
 
 def _everything(connection: sqlite3.Connection, operation: Search) -> Page[SearchResult]:

@@ -37,7 +37,8 @@ def fill(engine: EmbeddedEngine, word: str, numbers: range) -> None:
 
 
 def total(engine: EmbeddedEngine, query: str) -> int:
-    page = engine.execute(Search(query=query, collection="things", limit=0))
+    # One result, in the order of scores: a mere count would not wait for the index.
+    page = engine.execute(Search(query=query, collection="things", limit=1))
     assert page.total is not None
     return page.total
 
@@ -227,3 +228,16 @@ def test_a_sorted_stream_among_writes_is_that_of_a_new_engine(
         assert engine.execute(offset).total == MANY + 28 * (turn + 1)
         page = engine.execute(page.next)
         assert [item.key for item in page.results] == [item.key for item in expected.results]
+
+
+def test_what_needs_no_scores_does_not_wait_for_a_first_index(path: Path) -> None:
+    engine = EmbeddedEngine(str(path))
+    fill(engine, "one", range(6_000))
+    state = Path(f"{path}-index") / "state.json"
+    page = engine.execute(Search(query="word:one", collection="things", limit=0))
+    assert page.total == 6_000
+    keys = [item.key for item in engine.execute(Search(query="word:one", cursor=START, limit=3)).results]
+    assert keys == ["00000", "00001", "00002"]
+    assert total(engine, "word:one") == 6_000  # this one waits
+    assert state.exists()
+    engine.close()
