@@ -38,6 +38,14 @@ class Identifiers:
                 self._moment, self._sequence = self._moment + 1, 0
             return self._moment << 24 | self._node << 12 | self._sequence
 
+    def next_ordinal(self) -> int:
+        """The next identifier, as an event's ordinal: signed 64 bits, as the service's and SQLite's are.
+
+        From June 2031 on they are negative, and still each greater than the one before.
+        """
+        number = self.next()
+        return number if number < 2**63 else number - 2**64
+
     def next_key(self) -> str:
         """The next identifier, as a key: 16 lower-case hex digits."""
         return f"{self.next():016x}"

@@ -77,3 +77,15 @@ def test_a_forked_process_draws_another_node() -> None:
         nodes.add(int(os.read(read, 10)))
         os.close(read)
     assert nodes != {identifiers.next() >> 12 & 0xFFF}
+
+
+def test_ordinals_are_signed_and_ascend_beyond_2031() -> None:
+    source = Identifiers(clock=Clock(NOW, 1_950_000_000.0, 1_960_000_000.0), node=1)
+    first, *late = (source.next_ordinal() for _ in range(3))
+    assert first > 0
+    assert all(-(2**63) <= number < 0 for number in late)
+    assert late == sorted(late)
+    assert [number % 2**64 >> 24 for number in late] == [
+        1_950_000_000_000 - EPOCH_MS,
+        1_960_000_000_000 - EPOCH_MS,
+    ]

@@ -95,7 +95,7 @@ def post_event(transaction: Transaction, operation: PostEvent) -> EventWritten:
     ref = link(None, canonical(operation.value))
     seq = transaction.sequence + 1
     while True:
-        ordinal = identifiers.next() if operation.ordinal is None else operation.ordinal
+        ordinal = identifiers.next_ordinal() if operation.ordinal is None else operation.ordinal
         path = (operation.collection, operation.key, operation.type, timestamp, ordinal)
         if transaction.execute(_ADD, (seq, seq, *path, ref, transaction.now, text)).rowcount:
             transaction.advance()
