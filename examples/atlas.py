@@ -160,6 +160,12 @@ def load(engine: orcodm.Engine) -> None:
                 )
             progress.advance(task)
         progress.update(task, description="one commit of all of these")
+        session.commit()
+
+        # The first query for words makes the index; asking now, the report does not wait for it.
+        task = progress.add_task("search index", total=1)
+        next(session.query(City).search("names:paris").pages(1))
+        progress.advance(task)
 
 
 # -- the report ------------------------------------------------------------------------------------
