@@ -17,7 +17,8 @@ class Capabilities:
 
     `atomic_batch`: a `Batch` is one transaction. `keyset`: `Search(cursor=...)`. `ref_chain`: refs are
     the chain of `orcodm.refs`, so that a writer knows the ref it will make; elsewhere they are opaque.
-    `max_limit`: the largest page. `own_writes`: a search sees what was written before it.
+    `max_limit`: the largest page. `own_writes`: a search sees what was written before it. `records`: `Dump`
+    and `Restore`.
     """
 
     atomic_batch: bool
@@ -25,6 +26,7 @@ class Capabilities:
     ref_chain: bool
     max_limit: int
     own_writes: bool
+    records: bool = False
 
 
 @runtime_checkable

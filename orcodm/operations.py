@@ -765,6 +765,50 @@ class ListRelations(Operation[Page[Item]]):
     without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
 
 
+# -- operations: everything, as it is stored -------------------------------------------------------
+
+Record = Version | EventItem | RelationItem
+"""One thing that is stored. Of a `Version` among records the ref is told also where it is a deletion."""
+
+
+@frozen(kw_only=True)
+class Dump(Operation[Page[Record]]):
+    """Read everything that is stored, in a collection or (None) in all: what searches do not find as well.
+
+    Versions come in the order of their writing, so those of a key oldest first; then events, then relations,
+    oldest first. `cursor` is `START` or that of a page's `next`. What is written meanwhile may be in or not;
+    what was there before, and still is, is in. Needs `capabilities.records`.
+    """
+
+    collection: str | None = attrs.field(default=None, validator=_some_name)
+    limit: int = attrs.field(default=DEFAULT_LIMIT, validator=_count)
+    cursor: str = attrs.field(default=START, validator=_text)
+
+
+def _records(instance: Any, attribute: Attribute[Any], records: Any) -> None:
+    for record in records:
+        if not isinstance(record, Record):
+            raise InvalidParameter(f"a version, an event or a relation is expected, not {record!r:.200}")
+        names = ("collection", "key", "type", "kind", "to_collection", "to_key")
+        for name, check in (*((name, _name) for name in names), ("ref", _ref), ("reftime", _milliseconds)):
+            field = getattr(attrs.fields(type(record)), name, None)
+            if field is not None:
+                check(record, field, getattr(record, name))
+
+
+@frozen
+class Restore(Operation[BatchResult]):
+    """Store records as they were dumped, with their refs, times and ordinals.
+
+    The outcome of a record is True where it was stored, False where it is there already, else its error:
+    `Conflict` where a version does not continue the history of its key, `AlreadyExists` where there is
+    another event or relation in its place. One that fails does not hinder the others. A relation may be
+    restored whose ends are deleted. Restoring again changes nothing. Needs `capabilities.records`.
+    """
+
+    records: tuple[Record, ...] = attrs.field(converter=_tuple, validator=_records)
+
+
 # -- operations: several at once -------------------------------------------------------------------
 
 Write = (

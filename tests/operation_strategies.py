@@ -102,10 +102,13 @@ ATTRIBUTES: dict[str, Make] = {
     "timestamp": moments,
     "ordinal": ordinals,
     "ref": refs,
+    "records": st.deferred(lambda: st.lists(records, max_size=3)),
 }
 SPECIAL: dict[tuple[type[Any], str], Make] = {
     (ops.Get, "ref"): st.none() | refs,
     (ops.Search, "collection"): st.none() | names,
+    (ops.Dump, "collection"): st.none() | names,
+    (ops.Dump, "cursor"): texts,
     (ops.PostEvent, "timestamp"): st.none() | moments,
     (ops.PostEvent, "ordinal"): st.none() | ordinals,
     (ops.PutRelation, "value"): objects,
@@ -160,6 +163,14 @@ versions = st.builds(
     ops.Version, collection=names, key=names, ref=st.none(), reftime=reftimes, deleted=st.just(True)
 )
 
+_record = found | {"reftime": st.integers(-(2**42), 2**42)}
+records = (
+    st.builds(ops.Version, **_record)
+    | st.builds(ops.Version, **_record | {"value": st.none()}, deleted=st.just(True))
+    | st.builds(ops.EventItem, **_record, type=names, timestamp=moments, ordinal=ordinals)
+    | st.builds(ops.RelationItem, **_record, kind=names, to_collection=names, to_key=names)
+)
+
 _figures = dict.fromkeys(("min", "max", "mean", "sum", "sum_of_squares", "variance", "std_dev"), sides)
 _common = {"field": texts, "value_count": counts}
 _buckets = st.lists(st.builds(ops.BucketCount, sides, sides, counts), max_size=3)
@@ -207,6 +218,10 @@ def by_event() -> Make:
     return st.fixed_dictionaries({"before": place, "end": st.none()})
 
 
+def by_place() -> Make:
+    return st.fixed_dictionaries({"cursor": texts})
+
+
 def by_cursor() -> Make:
     return st.fixed_dictionaries({"cursor": texts, "offset": st.just(0)})
 
@@ -243,6 +258,10 @@ def _outcomes(operation: Any) -> Make:
     return st.tuples(*(results(part) | errors for part in operation.operations)).map(ops.BatchResult)
 
 
+def _restored(operation: Any) -> Make:
+    return st.tuples(*(st.booleans() | errors for _ in operation.records)).map(ops.BatchResult)
+
+
 RESULTS: dict[type[Any], Callable[[Any], Make]] = {
     ops.Ping: lambda operation: st.none(),
     ops.Get: item_of,
@@ -264,6 +283,8 @@ RESULTS: dict[type[Any], Callable[[Any], Make]] = {
     ops.GetRelation: _relation,
     ops.DeleteRelation: lambda operation: st.none(),
     ops.ListRelations: lambda operation: pages(operation, items, by_offset),
+    ops.Dump: lambda operation: pages(operation, records, by_place),
+    ops.Restore: _restored,
     ops.Batch: _outcomes,
 }
 

@@ -238,19 +238,21 @@ def test_operations_are_frozen_values() -> None:
 
 def test_every_operation_is_known_documented_and_slotted() -> None:
     known = all_operations()
-    assert len(known) == 21
+    assert len(known) == 23
     assert known <= set(Operation.__subclasses__())
     assert all(operation.__doc__ for operation in known)
     assert not hasattr(Get(collection="c", key="k"), "__dict__")
 
 
-def test_an_operation_that_is_no_write_reads_but_for_three() -> None:
+def test_an_operation_that_is_no_write_reads_but_for_four() -> None:
     writes = set(operations.Write.__args__)  # type: ignore[attr-defined]
     others = {operation.__name__ for operation in all_operations() - writes}
     assert {name for name in others if not name.startswith(("Get", "List"))} == {
         "Batch",
         "DeleteCollection",
+        "Dump",
         "Ping",
+        "Restore",
         "Search",
     }
 

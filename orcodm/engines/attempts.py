@@ -42,6 +42,7 @@ from ..operations import (
     DeleteCollection,
     DeleteEvent,
     DeleteRelation,
+    Dump,
     EventWritten,
     Get,
     GetEvent,
@@ -56,6 +57,8 @@ from ..operations import (
     Put,
     PutEvent,
     PutRelation,
+    Restore,
+    Search,
     Written,
 )
 from ..refs import value_ref
@@ -342,9 +345,19 @@ class Server:
         return self.capabilities
 
 
-def require_keyset(capabilities: Capabilities) -> None:
-    if not capabilities.keyset:
+def needs(operation: Operation[Any]) -> bool:
+    """Whether an operation is one that not every server has."""
+    return isinstance(operation, Dump | Restore | Search) and (
+        not isinstance(operation, Search) or operation.cursor is not None
+    )
+
+
+def require(operation: Operation[Any], capabilities: Capabilities) -> None:
+    """Raise `Unsupported` where the server does not have an operation that `needs` it."""
+    if isinstance(operation, Search) and not capabilities.keyset:
         raise Unsupported("This server has no keyset paging: search with an offset instead of a cursor.")
+    if isinstance(operation, Dump | Restore) and not capabilities.records:
+        raise Unsupported("This server tells nothing but items, events and relations one by one.")
 
 
 # -- many at once ----------------------------------------------------------------------------------

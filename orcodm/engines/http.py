@@ -40,7 +40,7 @@ from ..errors import (
     TransportError,
     UsageError,
 )
-from ..operations import Batch, BatchResult, Operation, Ping, Search
+from ..operations import Batch, BatchResult, Operation, Ping
 from ..wire.codec import decode_capabilities, decode_response, encode_request
 from ..wire.extensions import HEADER, REPLAYED, TOKEN
 from ..wire.faults import retry_after
@@ -53,8 +53,9 @@ from .attempts import (
     Reply,
     Retries,
     Server,
+    needs,
     persist,
-    require_keyset,
+    require,
     stages,
 )
 from .bounds import Bounded, Timeouts
@@ -181,8 +182,8 @@ class HTTPEngine:
             self.capabilities  # noqa: B018 - asks, where nobody has yet
             if not self._server.is_ours:
                 return cast("R", BatchResult([self._outcome(part) for part in operation.operations]))
-        elif isinstance(operation, Search) and operation.cursor is not None:
-            require_keyset(self.capabilities)
+        elif needs(operation):
+            require(operation, self.capabilities)
         flow = self._persist(operation)
         try:
             step = next(flow)
@@ -224,8 +225,8 @@ class HTTPEngine:
             await self._learn()
         if isinstance(operation, Batch) and not self._server.is_ours:
             return cast("R", await self._each(operation))
-        if isinstance(operation, Search) and operation.cursor is not None:
-            require_keyset(self._server.known())
+        if needs(operation):
+            require(operation, self._server.known())
         flow = self._persist(operation)
         try:
             step = next(flow)

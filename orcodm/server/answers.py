@@ -11,6 +11,7 @@ from typing import Any, Final
 from ..errors import ApiError
 from ..operations import (
     Batch,
+    Dump,
     Get,
     GetEvent,
     GetRelation,
@@ -26,6 +27,7 @@ from ..operations import (
     Put,
     PutEvent,
     PutRelation,
+    Restore,
     Search,
 )
 
@@ -114,6 +116,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
         total_count={"type": "integer", "minimum": 0},
         aggregates={"type": "array", "items": _object({"aggregate_kind": _TEXT, "value_count": _INTEGER})},
     ),
+    "Records": _page({"anyOf": [named("Version"), named("SearchResult")]}),
     "Outcomes": {"anyOf": [{"type": "array", "items": _PART}, _IMPORTED]},
 }
 """The schemas by their names in the document."""
@@ -128,6 +131,8 @@ BODIES: Final[dict[type[Operation[Any]], Schema]] = {
     ListEvents: named("Events"),
     Search: named("SearchResults"),
     Batch: named("Outcomes"),
+    Dump: named("Records"),
+    Restore: named("Outcomes"),
 }
 """The bodies of answers that have one."""
 

@@ -28,7 +28,16 @@ from ..lucene.tree import (
     Verbatim,
     Wildcard,
 )
-from ..operations import Batch, BatchResult, Operation, Page, Search, TopValuesResult, ValueCount
+from ..operations import (
+    Batch,
+    BatchResult,
+    Operation,
+    Page,
+    Restore,
+    Search,
+    TopValuesResult,
+    ValueCount,
+)
 
 R = TypeVar("R")
 
@@ -72,15 +81,20 @@ class Namespaced:
     def _stored(self, operation: Any) -> Any:
         if isinstance(operation, Batch):
             return Batch([self._stored(part) for part in operation.operations])
-        names = {
-            name: self._prefix + getattr(operation, name)
-            for name in _NAMES
-            if getattr(operation, name, None) is not None
-        }
+        if isinstance(operation, Restore):
+            return Restore([attrs.evolve(record, **self._names(record)) for record in operation.records])
+        names = self._names(operation)
         if isinstance(operation, Search):
             query = self._stored_query(operation.query, operation.collection is None)
             return attrs.evolve(operation, query=query, **names)
         return attrs.evolve(operation, **names)
+
+    def _names(self, operation: Any) -> dict[str, Any]:
+        return {
+            name: self._prefix + getattr(operation, name)
+            for name in _NAMES
+            if getattr(operation, name, None) is not None
+        }
 
     def _stored_query(self, query: str, everywhere: bool) -> str:
         tree = parser.parse(query)
@@ -126,7 +140,7 @@ class Namespaced:
     def _shown(self, operation: Any, result: Any) -> Any:
         match result:
             case Page():
-                shown = tuple(self._shown_value(entry) for entry in result.results)
+                shown = tuple(self._shown_value(entry) for entry in result.results if self._is_own(entry))
                 return attrs.evolve(
                     result,
                     results=shown,
@@ -139,11 +153,16 @@ class Namespaced:
             case _:
                 return self._shown_value(result)
 
+    def _is_own(self, entry: Any) -> bool:
+        # Whoever dumps all collections dumps all of them; whatever else finds something found it here.
+        own: bool = entry.collection.startswith(self._prefix)
+        return own
+
     def _shown_value(self, value: Any) -> Any:
         if isinstance(value, OrcodmError):
             return self._shown_error(value)
-        if value is None:
-            return None
+        if value is None or isinstance(value, bool):
+            return value
         names = {name: self._own(getattr(value, name)) for name in _NAMES if hasattr(value, name)}
         return attrs.evolve(value, **names)
 

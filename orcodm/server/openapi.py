@@ -6,7 +6,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any, Final
 
-from ..wire.batches import BATCH_TYPE, IMPORT_TYPES
+from ..wire.batches import BATCH_TYPE, IMPORT_TYPES, RECORDS_TYPE
 from ..wire.routes import MERGE_TYPE, PATCH_TYPE, TABLE, Route
 from .answers import ANYTHING, SCHEMAS, answer, codes, named
 
@@ -15,6 +15,7 @@ _MEDIA: Final[dict[str, tuple[str, ...]]] = {
     "properties": ("application/json",),
     "changes": (PATCH_TYPE, MERGE_TYPE, "application/json"),
     "batch": (BATCH_TYPE, *sorted(IMPORT_TYPES)),
+    "records": (RECORDS_TYPE,),
 }
 _ERROR: Final[dict[str, Any]] = {"content": {"application/json": {"schema": named("Error")}}}
 _CONDITIONS: Final[dict[str, dict[str, Any]]] = {

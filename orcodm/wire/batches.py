@@ -29,6 +29,7 @@ from .bodies import Object, dump
 from .timestamps import hexadecimal, read_ordinal, read_timestamp
 
 BATCH_TYPE: Final = "application/vnd.orcodm.batch+json"
+RECORDS_TYPE: Final = "application/vnd.orcodm.records+json"
 IMPORT_TYPES: Final = frozenset(
     {"application/orchestrate-export+json", "application/orchestrate-export-stream+json"}
 )

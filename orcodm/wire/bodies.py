@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, assert_never
 
 import orjson
+from attrs import evolve
 
 from .. import values
 from ..errors import BadRequest, InvalidValue
@@ -21,6 +22,7 @@ from ..operations import (
     IntervalCount,
     Item,
     RangesResult,
+    Record,
     RelationItem,
     SearchResult,
     StatsResult,
@@ -204,6 +206,26 @@ def read_version(entry: Object) -> Version:
         value=beside["value"],
         deleted=deleted,
     )
+
+
+def write_record(record: Record) -> Object:
+    match record:
+        case Version():
+            return write_version(record, True)
+        case EventItem() | RelationItem():
+            return write_result(record)
+        case _:
+            assert_never(record)
+
+
+def read_record(entry: Object) -> Record:
+    kind = entry["path"].get("kind", "item")
+    if kind == "event":
+        return read_event(entry)
+    if kind == "relationship":
+        return read_relation(entry)
+    version = read_version(entry)
+    return evolve(version, ref=_text(entry["path"]["ref"])) if version.deleted else version
 
 
 def _text(value: Any) -> str:

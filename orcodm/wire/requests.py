@@ -19,10 +19,11 @@ from ..operations import (
     JsonPatch,
     MergePatch,
     Operation,
+    Restore,
     Search,
 )
-from .batches import BATCH_TYPE, Import, decode_import
-from .bodies import dump, load
+from .batches import BATCH_TYPE, RECORDS_TYPE, Import, decode_import
+from .bodies import dump, load, read_record, write_record
 from .messages import Headers, Request, header
 from .routes import (
     EMPTY_IS_A_VALUE,
@@ -40,7 +41,12 @@ from .urls import raw_parameters, read_segment, read_value, sent_segment, sent_v
 
 _ACCEPT: Final = ("Accept", "application/json")
 _JSON: Final = ("Content-Type", "application/json")
-_FORMS: Final = {"value": _JSON, "properties": _JSON, "batch": ("Content-Type", BATCH_TYPE)}
+_FORMS: Final = {
+    "value": _JSON,
+    "properties": _JSON,
+    "batch": ("Content-Type", BATCH_TYPE),
+    "records": ("Content-Type", RECORDS_TYPE),
+}
 
 
 @frozen
@@ -111,6 +117,8 @@ def _write_body(form: str, operation: Any) -> tuple[bytes, tuple[str, str]]:
             return values.encode(changes.value), ("Content-Type", MERGE_TYPE)
         case "batch":
             return dump([_write_part(part) for part in operation.operations]), _FORMS[form]
+        case "records":
+            return values.encode([write_record(record) for record in operation.records]), _FORMS[form]
         case "properties" if operation.value == {}:
             # The service of the first years knew no properties: without any, nothing is sent.
             return b"", _JSON
@@ -172,6 +180,8 @@ def _decode(method: str, target: str, headers: Headers, body: Body) -> Operation
             given["condition"] = _read_condition(headers)
         if route.body == "batch":
             return _read_batch(route, given.get("collection"), body)
+        if route.body == "records":
+            return _read_records(body)
         if route.body == "changes":
             given["changes"] = _read_changes(headers, body)
         elif route.body == "properties":
@@ -254,6 +264,22 @@ def _read_batch(route: Route, collection: str | None, body: Body) -> Operation[A
         return Batch([_read_part(part) for part in parts])
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise BadRequest(f"The batch is not an array of requests: {error!s:.200}") from None
+
+
+def _read_records(body: Body) -> Operation[Any]:
+    if isinstance(body, Parsed):
+        raise BadRequest("A batch holds no records.")
+    try:
+        records = [read_record(entry) for entry in values.decode(body)]
+        for record in records:
+            values.check(record.value)
+        return Restore(records)
+    except InvalidValue as error:
+        raise BadRequest(f"A record cannot be stored: {error}") from None
+    except ApiError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise BadRequest(f"The body is not an array of records: {error!s:.200}") from None
 
 
 def _read_part(part: Mapping[str, Any]) -> Any:

@@ -18,6 +18,7 @@ from ..operations import (
     DeleteCollection,
     DeleteEvent,
     DeleteRelation,
+    Dump,
     EventItem,
     EventWritten,
     Get,
@@ -39,6 +40,7 @@ from ..operations import (
     PutEvent,
     PutRelation,
     RelationItem,
+    Restore,
     Search,
     Written,
 )
@@ -49,11 +51,13 @@ from .bodies import (
     read_aggregate,
     read_event,
     read_item,
+    read_record,
     read_result,
     read_version,
     write_aggregate,
     write_event,
     write_item,
+    write_record,
     write_result,
     write_version,
 )
@@ -188,6 +192,20 @@ def _events(operation: ListEvents, page: Page[EventItem], request: Request | Non
     return _page(operation, page, request, [write_event(event) for event in page.results])
 
 
+def _records(operation: Dump, page: Page[Any], request: Request | None) -> Response:
+    return _page(operation, page, request, [write_record(record) for record in page.results])
+
+
+def _restored(operation: Restore, result: BatchResult, request: Request | None) -> Response:
+    parts = [
+        _write_part(
+            encode_fault(outcome) if isinstance(outcome, OrcodmError) else Response(201 if outcome else 200)
+        )
+        for outcome in result.outcomes
+    ]
+    return Response(200, (CONTENT_TYPE, _VARY), dump(parts))
+
+
 def _outcomes(operation: Batch, result: BatchResult, request: Request | None) -> Response:
     parts = [
         _write_part(encode_response(part, outcome))
@@ -217,7 +235,7 @@ def _imported(operation: Import, result: BatchResult, request: Request | None) -
 # -- links -----------------------------------------------------------------------------------------
 
 _CONTINUATIONS: Final = frozenset(
-    {"offset", "cursor", "startKey", "afterKey", "beforeEvent", "endEvent", "end"}
+    {"offset", "cursor", "records", "startKey", "afterKey", "beforeEvent", "endEvent", "end"}
 )
 
 
@@ -400,12 +418,23 @@ def _read_outcomes(operation: Batch, response: Response) -> BatchResult:
     return BatchResult(map(_read_part, operation.operations, parts))
 
 
-def _read_part(operation: Operation[Any], part: Object) -> Any:
+def _read_restored(operation: Restore, response: Response) -> BatchResult:
+    parts = values.decode(response.body)
+    if len(parts) != len(operation.records):
+        raise ValueError(f"{len(parts)} answers to {len(operation.records)} records")
+    return BatchResult(
+        decode_fault(_response(part)) if part["status"] >= 400 else part["status"] == 201 for part in parts
+    )
+
+
+def _response(part: Object) -> Response:
     body = dump(part["body"]) if "body" in part else b""
+    return Response(part["status"], tuple(part.get("headers", {}).items()), body)
+
+
+def _read_part(operation: Operation[Any], part: Object) -> Any:
     try:
-        return decode_response(
-            operation, Response(part["status"], tuple(part.get("headers", {}).items()), body)
-        )
+        return decode_response(operation, _response(part))
     except ProtocolError:
         raise
     except OrcodmError as error:
@@ -434,6 +463,8 @@ _WRITERS: Final[dict[type[Operation[Any]], Callable[[Any, Any, Request | None], 
     DeleteRelation: _nothing,
     ListRelations: _items,
     Batch: _outcomes,
+    Dump: _records,
+    Restore: _restored,
     Import: _imported,
 }
 
@@ -459,4 +490,6 @@ _READERS: Final[dict[type[Operation[Any]], Callable[[Any, Response], Any]]] = {
     DeleteRelation: _read_nothing,
     ListRelations: _reader_of_pages(read_item),
     Batch: _read_outcomes,
+    Dump: _reader_of_pages(read_record),
+    Restore: _read_restored,
 }

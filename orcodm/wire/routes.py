@@ -21,6 +21,7 @@ from ..operations import (
     DeleteCollection,
     DeleteEvent,
     DeleteRelation,
+    Dump,
     Get,
     GetEvent,
     GetRelation,
@@ -37,9 +38,10 @@ from ..operations import (
     Put,
     PutEvent,
     PutRelation,
+    Restore,
     Search,
 )
-from .batches import BATCH_TYPE, IMPORT_TYPES, Import
+from .batches import BATCH_TYPE, IMPORT_TYPES, RECORDS_TYPE, Import
 from .clauses import read_aggregates, read_fields, read_sort, write_aggregates, write_fields, write_sort
 from .messages import Headers, header
 from .timestamps import read_bound, read_ordinal, read_timestamp, write_bound, write_ordinal
@@ -180,7 +182,9 @@ _AGGREGATE = Parameter(
 )
 
 # A parameter that is there but empty is a value for these, and nothing for any other.
-EMPTY_IS_A_VALUE: Final = frozenset({"query", "startKey", "afterKey", "beforeKey", "endKey", "cursor"})
+EMPTY_IS_A_VALUE: Final = frozenset(
+    {"query", "startKey", "afterKey", "beforeKey", "endKey", "cursor", "records"}
+)
 
 
 # -- rows ------------------------------------------------------------------------------------------
@@ -204,7 +208,7 @@ class Route:
 
     `path` stands below `/v0`, its fields in braces being attributes of the operation; a starred one
     takes all segments that are left. `body` names what the body is: "" (none), "value", "changes",
-    "properties" or "batch".
+    "properties", "batch" or "records".
     """
 
     operation: type[Operation[Any]]
@@ -259,6 +263,14 @@ def _searches(asked: Asked) -> bool:
     return "query" in asked.parameters
 
 
+def _dumps(asked: Asked) -> bool:
+    return "records" in asked.parameters
+
+
+def _restores(asked: Asked) -> bool:
+    return asked.media_type == RECORDS_TYPE
+
+
 def _imports(asked: Asked) -> bool:
     return asked.media_type in IMPORT_TYPES
 
@@ -282,13 +294,21 @@ _SEARCH = (
     _text("cursor", "cursor", "Where keyset paging goes on; * begins it. An extension."),
 )
 
+_DUMP = (
+    _text("records", "cursor", "Everything that is stored, from where it goes on; * begins. An extension."),
+    _LIMIT,
+)
+
 _UPSERT = _flag("upsert", False, "Whether the changes apply to {} where there is no value.")
 
 TABLE: Final = (
     Route(operation=Ping, method="HEAD", path=""),
+    Route(operation=Dump, method="GET", path="{collection}", parameters=_DUMP, when=_dumps),
+    Route(operation=Dump, method="GET", path="", parameters=_DUMP, when=_dumps),
     Route(operation=Search, method="GET", path="{collection}", parameters=_SEARCH, when=_searches),
     Route(operation=Search, method="GET", path="", parameters=_SEARCH),
     Route(operation=Batch, method="POST", path="", body="batch", when=_is_batch),
+    Route(operation=Restore, method="POST", path="", body="records", when=_restores),
     Route(operation=Import, method="POST", path="", body="batch", when=_imports, liberal=True),
     Route(operation=Import, method="POST", path="{collection}", body="batch", when=_imports, liberal=True),
     Route(

@@ -26,6 +26,7 @@ from ...operations import (
     DeleteCollection,
     DeleteEvent,
     DeleteRelation,
+    Dump,
     Get,
     GetEvent,
     GetRelation,
@@ -42,9 +43,10 @@ from ...operations import (
     Put,
     PutEvent,
     PutRelation,
+    Restore,
     Search,
 )
-from . import events, items, relations, search
+from . import events, items, records, relations, search
 from .store import BUSY_SECONDS, Store, Synchronous, Transaction
 
 R = TypeVar("R")
@@ -77,7 +79,7 @@ class EmbeddedEngine:
     """
 
     capabilities = Capabilities(
-        atomic_batch=True, keyset=True, ref_chain=True, max_limit=MAX_LIMIT, own_writes=True
+        atomic_batch=True, keyset=True, ref_chain=True, max_limit=MAX_LIMIT, own_writes=True, records=True
     )
 
     def __init__(
@@ -219,6 +221,8 @@ HANDLERS: Final[dict[type[Operation[Any]], Handler]] = {
     GetRelation: Handler(How.POINT, relations.get_relation),
     DeleteRelation: Handler(How.WRITE, relations.delete_relation),
     ListRelations: Handler(How.READ, relations.list_relations),
+    Dump: Handler(How.READ, records.dump),
+    Restore: Handler(How.WRITE, records.restore),
     Batch: Handler(How.WRITE, batch),
 }
 
