@@ -44,7 +44,7 @@ def main() -> int:
                 f"{max(row.their_rates):,.0f}",
                 f"{row.ratio:.2f}",
                 f"{min(row.ratios):.2f} to {max(row.ratios):.2f}",
-                f"{row.goal:g}",
+                f"{row.goal:g}" if row.goal else "",
                 style="" if row.ratio >= row.goal else "bold red",
             )
         ours, theirs = mapper.top_ten(ground)

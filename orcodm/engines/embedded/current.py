@@ -44,6 +44,10 @@ MANY: Final = 2_500
 """More than so many pending ones are waited for."""
 READING: Final = 4
 """So many documents are read and evaluated in the time that it takes to index one."""
+BREATH: Final = 16
+"""After so many documents the thread stands back, if anybody is at work: it only prepares, they wait."""
+STANDING_BACK: Final = 0.001
+"""Seconds; Python's own turns are five times as long."""
 WINDOW: Final = 5_000
 """Sequence numbers that are read at once while catching up."""
 PATIENCE: Final = 10.0
@@ -332,7 +336,11 @@ class Current:
                 changed = changes(connection, applied, upto)
                 seen = witness(connection, upto)
             known = self._progress.pending
-            for identity, stored in changed.items():
+            taken = self._store.taken
+            for number, (identity, stored) in enumerate(changed.items()):
+                if number % BREATH == 0 and taken != self._store.taken and self._in_thread():
+                    taken = self._store.taken
+                    time.sleep(STANDING_BACK)
                 if stored is None:
                     writer.delete(identity)
                     continue
@@ -343,6 +351,9 @@ class Current:
             if applied == last:
                 return applied, seen
         raise SessionClosed("the engine is closed")
+
+    def _in_thread(self) -> bool:
+        return threading.current_thread() is self._thread
 
     def _adopt(self, generation: Generation, applied: int) -> None:
         """From now on this generation answers, and what it contains is no longer pending."""

@@ -74,6 +74,8 @@ class Store:
         self._idle: list[sqlite3.Connection] = []
         self._writing = threading.Lock()
         self._turn = threading.RLock()
+        self.taken = 0
+        """How often a connection was taken: whether anybody is at work, for who wants to stand back."""
         self.after_fork: list[Callable[[], None]] = []
         """What else has to happen in the child of a fork."""
         with self._translated():
@@ -166,9 +168,11 @@ class Store:
             if self._closed:
                 self._turn.release()
                 raise SessionClosed("the engine is closed")
+            self.taken += 1
             return self._idle[0]
         if self._closed:
             raise SessionClosed("the engine is closed")
+        self.taken += 1
         try:
             return self._idle.pop()
         except IndexError:
