@@ -6,6 +6,7 @@ standard error stream. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,15 @@ from typing import Annotated, Any, BinaryIO
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from . import transfer
@@ -216,9 +225,9 @@ def _write(value: Any) -> None:
 
 
 @contextmanager
-def _progress(what: str, total: int | None) -> Iterator[Any]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=_err, disable=not _err.is_terminal) as progress:
+def _progress(what: str, total: int | None, unit: ProgressColumn | None = None) -> Iterator[Any]:
+    columns = (TextColumn("{task.description}"), BarColumn(), unit or MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=_err, disable=not _err.is_terminal) as progress:
         task = progress.add_task(what, total=total)
         yield lambda steps=1: progress.advance(task, steps)
 
@@ -231,23 +240,66 @@ def export_(
         Path | None, typer.Option("--output", "-o", help="The file; standard output without")
     ] = None,
     history: Annotated[bool, typer.Option(help="Every version, or the current ones only")] = True,
+    resume: Annotated[bool, typer.Option(help="Go on where an export to the same file stopped")] = False,
 ) -> None:
     """Write items with their history, events and relations as JSON Lines.
 
     \b
     orcodm export sqlite:///app.db -o backup.jsonl
+    orcodm export https://KEY@host -o backup.jsonl --resume
     orcodm export https://KEY@host users films --no-history | gzip > films.jsonl.gz
     """
-    with _opened(url) as engine, _progress("exporting", transfer.count(engine, collections or ())) as advance:
-        lines = transfer.export(engine, collections or (), history=history)
-        if output is None:
-            _copy(lines, sys.stdout.buffer, advance)
-            return
-        # Complete or not there at all: a file by that name is only replaced by a whole one.
-        partial = output.with_name(output.name + ".partial")
-        with partial.open("wb") as file:
-            _copy(lines, file, advance)
-        partial.replace(output)
+    chosen = tuple(collections or ())
+    with _opened(url) as engine:
+        in_parts = history and engine.capabilities.records
+        if resume and (output is None or not in_parts):
+            raise typer.BadParameter("only an export with history, to a file, from our engines can go on")
+        # How many versions there are is known at the end.
+        total = None if in_parts else transfer.count(engine, chosen)
+        with _progress("exporting", total) as advance:
+            if output is None:
+                _copy(transfer.export(engine, chosen, history=history), sys.stdout.buffer, advance)
+            elif in_parts:
+                _export_in_parts(engine, chosen, output, resume, advance)
+            else:
+                partial = _beside(output, "partial")
+                with partial.open("wb") as file:
+                    _copy(transfer.export(engine, chosen, history=history), file, advance)
+                partial.replace(output)
+
+
+def _export_in_parts(
+    engine: Engine, collections: tuple[str, ...], output: Path, resume: bool, advance: Any
+) -> None:
+    """Export records to a file that is complete or not there at all; what there is of it can be gone on from.
+
+    Beside the part stands how far it is, so that a part of a line, or a page that was not yet written down,
+    is cut off again.
+    """
+    partial, note = _beside(output, "partial"), _beside(output, "place")
+    place, size = transfer.BEGINNING, 0
+    if resume and partial.exists() and note.exists():
+        noted = json.loads(note.read_text())
+        if noted["collections"] != list(collections):
+            raise typer.BadParameter(f"{partial} is of other collections: {noted['collections']}")
+        place, size = (noted["place"][0], noted["place"][1]), noted["size"]
+    with partial.open("r+b" if size else "wb") as file:
+        file.truncate(size)
+        file.seek(size)
+        for lines, behind in transfer.pages(engine, collections, place):
+            file.writelines(lines)
+            file.flush()
+            told = {"collections": collections, "place": behind, "size": file.tell()}
+            fresh = _beside(note, "new")
+            fresh.write_text(json.dumps(told))
+            fresh.replace(note)
+            advance(len(lines))
+    partial.replace(output)
+    note.unlink(missing_ok=True)
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(f"{path.name}.{ending}")
 
 
 def _copy(lines: Iterable[bytes], file: BinaryIO, advance: Any) -> None:
@@ -268,9 +320,9 @@ def import_(
     """
     counts = {"written": 0, "there already": 0, "failed": 0}
     source: BinaryIO = sys.stdin.buffer if str(file) == "-" else file.open("rb")
-    with _opened(url) as engine, source, _progress("importing", None) as advance:
-        for loaded in transfer.load(engine, source):
-            advance()
+    size = file.stat().st_size if file.is_file() else None
+    with _opened(url) as engine, source, _progress("importing", size, DownloadColumn()) as advance:
+        for loaded in transfer.load(engine, _counted(source, advance)):
             if loaded.error is not None:
                 counts["failed"] += 1
                 print(f"orcodm: line {loaded.line}: {loaded.error}", file=sys.stderr)
@@ -279,6 +331,12 @@ def import_(
     print(", ".join(f"{count} {what}" for what, count in counts.items()), file=sys.stderr)
     if counts["failed"]:
         raise typer.Exit(1)
+
+
+def _counted(lines: Iterable[bytes], advance: Any) -> Iterator[bytes]:
+    for line in lines:
+        yield line
+        advance(len(line))
 
 
 @app.command()

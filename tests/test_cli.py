@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from orcodm import cli
+from orcodm import cli, transfer
 from orcodm.engines.connect import connect
 from orcodm.engines.http import HTTPEngine
-from orcodm.errors import Unauthorized
-from orcodm.operations import Get, IfAbsent, Ping, Put
+from orcodm.errors import TransportError, Unauthorized
+from orcodm.operations import Delete, Get, IfAbsent, Ping, Put
 
 from .serving import serving_process
 
@@ -86,6 +87,52 @@ def test_export_import_verify(run: Any, url: str, tmp_path: Path) -> None:
     code, _, err = run("import", copy, "-", stdin=b"{}\n")
     assert code == 1
     assert "line 1" in err
+
+
+def test_an_export_goes_on_where_it_stopped(
+    run: Any, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "CHUNK", 2)
+    engine = connect(url)
+    for number in range(9):
+        engine.execute(Put(collection="users", key="ada", value=number))
+    engine.execute(Delete(collection="users", key="bob"))
+    engine.close()
+    file, whole = tmp_path / "a.jsonl", run("export", url)[1].encode()
+    assert whole.count(b"\n") == 12
+    dumped, lose = transfer.pages, iter([3])
+
+    def interrupted(*given: Any) -> Any:
+        left = next(lose, None)
+        for number, page in enumerate(dumped(*given)):
+            if number == left:
+                raise TransportError("The server did not answer.")
+            yield page
+
+    monkeypatch.setattr(transfer, "pages", interrupted)
+    assert run("export", url, "-o", str(file))[0] == 1
+    assert not file.exists()
+    partial = tmp_path / "a.jsonl.partial"
+    assert whole.startswith(partial.read_bytes())
+    with partial.open("ab") as torn:
+        torn.write(whole.splitlines()[6][:10])
+    assert run("export", url, "films", "-o", str(file), "--resume")[0] == 2
+    assert run("export", url, "-o", str(file), "--resume")[0] == 0
+    assert file.read_bytes() == whole
+    assert sorted(path.name for path in tmp_path.glob("a.jsonl*")) == ["a.jsonl"]
+    assert run("export", url, "--resume")[0] == 2
+
+
+def test_on_a_terminal_there_is_a_bar(
+    run: Any, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = io.StringIO()
+    monkeypatch.setattr(cli, "_err", Console(file=shown, force_terminal=True, width=100))
+    assert run("export", url, "-o", str(tmp_path / "a.jsonl"))[0] == 0
+    assert run("import", f"sqlite:///{tmp_path}/b.db", str(tmp_path / "a.jsonl"))[0] == 0
+    assert "exporting" in shown.getvalue()
+    assert "importing" in shown.getvalue()
+    assert "bytes" in shown.getvalue()
 
 
 def test_keys(run: Any, tmp_path: Path) -> None:

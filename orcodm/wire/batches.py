@@ -97,6 +97,9 @@ def _entries(body: bytes) -> Iterator[Any]:
 def _read_entry(entry: Any, collection: str | None) -> Write | OrcodmError:
     try:
         values.check(entry["value"])
+        if "path" in entry and entry["path"].get("kind") == "relationship":
+            # As lists and exports have it; the service's own form has no path around the ends.
+            entry = {**entry["path"], "value": entry["value"]}
         if "path" not in entry:
             return PutRelation(
                 **_place(entry["source"], collection),

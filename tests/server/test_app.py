@@ -265,13 +265,22 @@ def test_an_import_with_an_error_stores_the_rest(engine: Engine) -> None:
         {"path": {"kind": "item", "collection": "c", "key": "k"}, "value": 1},
         {"source": ends, "destination": ends | {"key": "no"}, "relation": "f", "value": {}},
         {"path": {"kind": "event", "collection": "c", "key": "k", "type": "t"}, "value": 2},
+        {
+            "path": {"kind": "relationship", "source": ends, "destination": ends, "relation": "is"},
+            "value": {},
+        },
     ]
     app = create_app(engine)
     headers = {"Content-Type": "application/orchestrate-export+json"}
     answer = one(app, "POST", "/v0", content=json.dumps(entries), headers=headers)
     assert answer.status_code == 200
     assert answer.json()["status"] == "partial"
-    assert [entry["status"] for entry in answer.json()["results"]] == ["success", "failure", "success"]
+    assert [entry["status"] for entry in answer.json()["results"]] == [
+        "success",
+        "failure",
+        "success",
+        "success",
+    ]
     assert one(app, "GET", "/v0/c/k/events/t").json()["count"] == 1
     assert engine.execute(Get(collection="c", key="k")).value == 1
 

@@ -14,6 +14,7 @@ from orcodm.engines.connect import connect
 from orcodm.errors import BadRequest, InvalidQuery, NotFound, UsageError
 from orcodm.operations import (
     Batch,
+    Dump,
     Get,
     IfMatch,
     List,
@@ -21,6 +22,7 @@ from orcodm.operations import (
     PostEvent,
     Put,
     PutRelation,
+    Restore,
     Search,
     SortField,
     TopValues,
@@ -176,3 +178,27 @@ def test_outcomes_of_a_batch_are_shown_too(shop: Namespaced) -> None:
 def test_a_name_that_becomes_too_long_is_refused(shop: Namespaced) -> None:
     with pytest.raises(BadRequest):
         put(shop, "k", 1, "c" * 1024)
+
+
+def test_records_are_those_of_the_application(shop: Namespaced, bank: Namespaced) -> None:
+    put(shop, "ada", {"n": 1})
+    put(bank, "bob", {"n": 1})
+    put(shop, "film", {}, "films")
+    ends = {"collection": "users", "key": "ada", "kind": "liked", "to_collection": "films", "to_key": "film"}
+    shop.execute(PutRelation(**ends))
+    records: list[Any] = []
+    page: Any = Dump(limit=1)
+    while page is not None:
+        dumped = shop.execute(page)
+        records += dumped.results
+        page = dumped.next
+    assert [(record.collection, record.key) for record in records] == [
+        ("users", "ada"),
+        ("films", "film"),
+        ("users", "ada"),
+    ]
+    assert records[2].to_collection == "films"
+    assert shop.execute(Dump(collection="films")).results == (records[1],)
+    assert shop.execute(Restore(records)).outcomes == (False, False, False)
+    assert bank.execute(Restore(records[:1])).outcomes == (True,)
+    assert bank.execute(Get(collection="users", key="ada")).value == {"n": 1}
