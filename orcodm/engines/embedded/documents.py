@@ -7,7 +7,7 @@ number of its last write. A change is a document under its id, or None where it 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
@@ -125,9 +125,8 @@ _CHANGES: Final = {
     for kind in KINDS
 }
 _BY_SEQ: Final = {
-    ITEM: "SELECT v.seq, h.id, v.collection, v.key, v.ref, v.reftime, v.value FROM json_each(?) j "
-    "CROSS JOIN versions v ON v.seq = j.value JOIN heads h ON h.collection = v.collection AND h.key = v.key "
-    "AND h.seq = v.seq AND h.live",
+    ITEM: "SELECT v.seq, NULL, v.collection, v.key, v.ref, v.reftime, v.value FROM json_each(?) j "
+    "CROSS JOIN versions v ON v.seq = j.value",
     EVENT: f"SELECT {_COLUMNS[EVENT]} FROM events WHERE seq IN (SELECT value FROM json_each(?))",
     RELATIONSHIP: f"SELECT {_COLUMNS[RELATIONSHIP]} FROM relations "
     "WHERE seq IN (SELECT value FROM json_each(?))",
@@ -186,15 +185,20 @@ def witness(connection: sqlite3.Connection, seq: int) -> str | None:
     return None if row is None else str(row[0])
 
 
-def by_seq(connection: sqlite3.Connection, seqs: Sequence[int], kinds: Iterable[str]) -> dict[int, Stored]:
-    """The documents under these sequence numbers, as far as they are current."""
+def by_seq(connection: sqlite3.Connection, ids: Mapping[int, int], kinds: Iterable[str]) -> dict[int, Stored]:
+    """The documents under these sequence numbers, with their ids, as far as they are there.
+
+    That an item's version is the current one is for the caller to know: it was when it was indexed, and
+    everything since then is pending.
+    """
     found: dict[int, Stored] = {}
-    if seqs:
-        numbers = orjson.dumps(list(seqs)).decode()
+    if ids:
+        numbers = orjson.dumps(list(ids)).decode()
         for kind in kinds:
             for row in connection.execute(_BY_SEQ[kind], (numbers,)):
-                found[row[0]] = _stored(kind, row)
-            if len(found) == len(seqs):
+                seq, _, *rest = row
+                found[seq] = _stored(kind, (seq, ids[seq], *rest))
+            if len(found) == len(ids):
                 break
     return found
 

@@ -104,11 +104,21 @@ class Hit(NamedTuple):
     seq: int
 
 
-def find(searcher: tantivy.Searcher, query: tantivy.Query, limit: int) -> tuple[int, list[Hit]]:
-    """How many documents a query matches, and the best of them, best first."""
+def find(
+    searcher: tantivy.Searcher, query: tantivy.Query, limit: int, needed: int | None = None
+) -> tuple[int, list[Hit]]:
+    """How many documents a query matches, and the best of them, best first.
+
+    With `needed` only so many come and those whose score is that of the last of them; fewer than `limit`
+    then means that these are all with that score.
+    """
     try:
         result = searcher.search(query, limit=max(1, min(limit, searcher.num_docs)))
         hits = result.hits if limit else []
+        if needed is not None and 0 < needed < len(hits):
+            edge = hits[needed - 1][0]
+            while hits[-1][0] != edge:
+                hits.pop()  # to look up the numbers of a hit costs as much as finding it
         addresses = [address for _, address in hits]
         ids: list[Any] = searcher.fast_field_values("id", addresses)
         seqs: list[Any] = searcher.fast_field_values("seq", addresses)

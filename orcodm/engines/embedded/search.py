@@ -299,7 +299,7 @@ class _Answer:
         # Of what the index found first, as many as are pending may have to be passed over.
         # A few more spare a second search where the page ends among equal scores.
         asked = end + len(pending) + TIES
-        total, found = find(searcher, query, asked)
+        total, found = find(searcher, query, asked, end + len(pending))
         hits = [hit for hit in found if hit.id not in pending]
         count = len(hits) + len(fresh)
         if total > len(found):
@@ -314,23 +314,26 @@ class _Answer:
         else:
             # Where the page ends among equal scores, all of these are needed to say which come first.
             for more in (asked + CHUNK // 10, asked + 2 * CHUNK, total):
-                if len(found) < total and (len(hits) < end or hits[end - 1].score == found[-1].score):
-                    found = find(searcher, query, more)[1]
+                open_end = asked <= len(found) < total
+                if open_end and (len(hits) < end or hits[end - 1].score == found[-1].score):
+                    asked, found = more, find(searcher, query, more)[1]
                     hits = [hit for hit in found if hit.id not in pending]
             edge = hits[end - 1].score if len(hits) >= end else -math.inf
             sure = [hit for hit in hits if hit.score > edge]
             tied = [hit for hit in hits if hit.score == edge]
-            matches = [*fresh, *self._fetched(sure), *self._first(tied, end - len(sure))]
+            if len(tied) > MANY_HITS:
+                tied = self._first(tied, end - len(sure))
+            matches = [*fresh, *self._fetched([*sure, *tied])]
         page = nsmallest(end, matches, key=best_first)[operation.offset :]
         return _offset_page(operation, self._results(page), count, ())
 
-    def _first(self, hits: list[Hit], wanted: int) -> Iterator[Match]:
-        """Of hits with one score, the first by place, or all of them where they are few."""
-        if len(hits) > MANY_HITS and self._query.kinds == (ITEM,):
-            numbers = {hit.seq: hit for hit in hits}
-            walked = walk(self._view.connection, self._collection, None)
-            hits = list(islice((numbers[seq] for seq in walked if seq in numbers), wanted))
-        return self._fetched(hits)
+    def _first(self, hits: list[Hit], wanted: int) -> list[Hit]:
+        """Of many hits with one score, the first by place, where reading by place finds them."""
+        if self._query.kinds != (ITEM,):
+            return hits
+        numbers = {hit.seq: hit for hit in hits}
+        walked = walk(self._view.connection, self._collection, None)
+        return list(islice((numbers[seq] for seq in walked if seq in numbers), wanted))
 
     def _dense(self, searcher: tantivy.Searcher, hits: int) -> bool:
         """Whether reading documents one after another meets enough of the hits."""
@@ -420,7 +423,7 @@ class _Answer:
         """Hits with their rows, in their order; without those whose row is gone."""
         if not hits:
             return
-        rows = by_seq(self._view.connection, [hit.seq for hit in hits], self._query.kinds)
+        rows = by_seq(self._view.connection, {hit.seq: hit.id for hit in hits}, self._query.kinds)
         for hit in hits:
             if (stored := rows.get(hit.seq)) is not None:
                 yield Match(stored, hit.score)
