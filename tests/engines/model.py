@@ -193,9 +193,14 @@ class Model:
             if self.current(*end) is None:
                 raise NotFound.item(*end)
 
+    def living(self, path: RelationPath) -> bool:
+        """Whether both ends of a relation have values: only then it is found."""
+        collection, key, _, to_collection, to_key = path
+        return self.current(collection, key) is not None and self.current(to_collection, to_key) is not None
+
     def get_relation(self, operation: GetRelation) -> RelationItem:
         link = self.relations.get(relation_path(operation))
-        if link is None:
+        if link is None or not self.living(relation_path(operation)):
             raise RelationNotFound()
         collection, key, kind, to_collection, to_key = relation_path(operation)
         return RelationItem(

@@ -75,7 +75,9 @@ def expected(model: Model) -> dict[str, Any]:
             for path, links in model.items.items()
         },
         "events": {path: (link.ref, link.value) for path, link in model.events.items()},
-        "relations": {path: (link.ref, link.value) for path, link in model.relations.items()},
+        "relations": {
+            path: (link.ref, link.value) for path, link in model.relations.items() if model.living(path)
+        },
     }
 
 
