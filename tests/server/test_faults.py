@@ -6,6 +6,8 @@ import json
 import random
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -145,6 +147,42 @@ def test_a_slow_body_is_given_up() -> None:
             connection.sendall(b"PUT /v0/c/k HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n[1,")
             assert connection.recv(65536).startswith(b"HTTP/1.1 408")
     engine.close()
+
+
+# -- lost ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_counters_are_exact_behind_a_proxy_that_loses_answers(tmp_path: Path) -> None:
+    # A write that took effect and was told to be a conflict would be repeated, and the sums too large.
+    clients, counters, times = 8, 50, 2000
+    with serving_process(f"sqlite:///{tmp_path}/a.db", "--log-level", "warning") as (url, _):
+        setup = HTTPEngine(url)
+        for key in range(counters):
+            setup.execute(Put(collection="c", key=str(key), value=0))
+        run = [sys.executable, "-m", "tests.losing"]
+        port = str(urlsplit(url).port)
+        with subprocess.Popen([*run, "proxy", "127.0.0.1", port], stdout=subprocess.PIPE) as proxy:
+            assert proxy.stdout is not None
+            through = f"http://127.0.0.1:{int(proxy.stdout.readline())}"
+            counting = [
+                subprocess.Popen([*run, "count", through, f"{n}", f"{times // clients}", f"{counters}"])
+                for n in range(clients)
+            ]
+            try:
+                assert [process.wait(120) for process in counting] == [0] * clients
+            finally:
+                for process in (proxy, *counting):
+                    process.kill()
+        expected = [0] * counters
+        for number in range(clients):
+            for turn in range(times // clients):
+                expected[(turn * 7 + number) % counters] += 1
+        found = [setup.execute(Get(collection="c", key=str(key))).value for key in range(counters)]
+        documents = setup.execute(Search(collection="c", query="*", limit=0)).total
+        setup.close()
+    assert found == expected
+    assert (sum(found), documents) == (times, counters)
 
 
 # -- killed ----------------------------------------------------------------------------------------
