@@ -49,6 +49,10 @@ REMEMBERED: Final = 16
 """Of how many queries all hits are kept while the index stays as it is."""
 DENSE: Final = 8
 """Where one document in so many matches, reading them all is the quickest way to the next ones."""
+SMALL_PAGE: Final = 100
+SMALL_ROW: Final = 4_000
+REMEMBERED_ROWS: Final = 5_000
+"""So many rows of so many bytes are kept for the next pages that show them, of pages of so many."""
 TIES: Final = 25
 """How many hits beyond the page are asked for at once."""
 MANY_HITS: Final = 2_000
@@ -98,6 +102,29 @@ understand = lru_cache(maxsize=500)(Query)
 """The query of a text. Raises `InvalidQuery`."""
 
 
+class Rows:
+    """The rows of small pages, those lately read from memory: under a sequence number nothing changes."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, Stored] = {}
+
+    def read(
+        self, connection: sqlite3.Connection, hits: Sequence[Hit], kinds: Iterable[str]
+    ) -> dict[int, Stored]:
+        """The rows of hits by sequence number, as far as they are there."""
+        if len(hits) > SMALL_PAGE:
+            return by_seq(connection, {hit.seq: hit.id for hit in hits}, kinds)
+        known = self._known
+        found = {hit.seq: known[hit.seq] for hit in hits if hit.seq in known}
+        if unread := {hit.seq: hit.id for hit in hits if hit.seq not in found}:
+            read = by_seq(connection, unread, kinds)
+            found |= read
+            if len(known) > REMEMBERED_ROWS:
+                known = self._known = {}  # another one: a search in another thread may be at the old one
+            known.update((seq, stored) for seq, stored in read.items() if len(stored.text) <= SMALL_ROW)
+        return found
+
+
 class Searcher:
     """What a search needs beside the operation: the data and the index."""
 
@@ -105,6 +132,7 @@ class Searcher:
         self.store = store
         self.current = Current(store)
         self.orders = Orders()
+        self.rows = Rows()
         store.after_fork.append(self._forked)
 
     def _forked(self) -> None:
@@ -167,6 +195,7 @@ class _Answer:
     def __init__(self, searcher: Searcher, view: View, query: Query, operation: Search) -> None:
         self._current = searcher.current
         self._orders = searcher.orders
+        self._rows = searcher.rows
         self._view = view
         self._query = query
         self._operation = operation
@@ -423,7 +452,7 @@ class _Answer:
         """Hits with their rows, in their order; without those whose row is gone."""
         if not hits:
             return
-        rows = by_seq(self._view.connection, {hit.seq: hit.id for hit in hits}, self._query.kinds)
+        rows = self._rows.read(self._view.connection, hits, self._query.kinds)
         for hit in hits:
             if (stored := rows.get(hit.seq)) is not None:
                 yield Match(stored, hit.score)
