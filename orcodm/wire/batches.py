@@ -97,7 +97,7 @@ def _entries(body: bytes) -> Iterator[Any]:
 def _read_entry(entry: Any, collection: str | None) -> Write | OrcodmError:
     try:
         values.check(entry["value"])
-        if "path" in entry and entry["path"].get("kind") == "relationship":
+        if "path" in entry and str(entry["path"].get("kind")).lower() == "relationship":
             # As lists and exports have it; the service's own form has no path around the ends.
             entry = {**entry["path"], "value": entry["value"]}
         if "path" not in entry:
@@ -109,7 +109,8 @@ def _read_entry(entry: Any, collection: str | None) -> Write | OrcodmError:
                 value={} if entry["value"] is None else entry["value"],
             )
         path = entry["path"]
-        kind = path.get("kind", "event" if "type" in path else "item")
+        # Java's client writes the names of its constants, ITEM and EVENT.
+        kind = path.get("kind", "event" if "type" in path else "item").lower()
         if kind == "item":
             return Put(**_place(path, collection), value=entry["value"])
         if kind == "event":
@@ -153,7 +154,10 @@ def encode_import_result(result: BatchResult, faults: Iterable[Object | None]) -
 
 def _write_outcome(index: int, outcome: Any, fault: Object | None) -> Object:
     if fault is not None:
-        return {"status": "failure", "operation_index": index, "error": fault}
+        # Java's client reads no details but texts, and knows of `info` only.
+        details = {name: text for name, text in fault.get("details", {}).items() if isinstance(text, str)}
+        error = fault | {"details": {"info": str(outcome)} | details}
+        return {"status": "failure", "operation_index": index, "error": error}
     entry: Object = {"status": "success", "operation_index": index}
     match outcome:
         case EventWritten():

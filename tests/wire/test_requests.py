@@ -270,6 +270,14 @@ def test_the_bulk_import(array: bool) -> None:
     )
 
 
+def test_kinds_of_an_import_may_be_the_constants_of_java() -> None:
+    for written in ("item", "ITEM"):
+        body = ENTRIES.replace('"item"', f'"{written}"').replace('"event"', '"EVENT"')
+        operation = asked("POST /v0/c", body, Content_Type="application/orchestrate-export-stream+json")
+        assert isinstance(operation, Import)
+        assert [type(entry) for entry in operation.entries] == [Put, PostEvent, PutRelation]
+
+
 def test_an_entry_that_cannot_be_read_is_its_own_error() -> None:
     entries = '[{"value":1},{"path":{"key":"k"},"value":1},{"path":{"collection":"c","key":"k"},"value":2}]'
     operation = asked("POST /v0", entries, Content_Type="application/orchestrate-export+json")
