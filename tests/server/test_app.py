@@ -275,12 +275,11 @@ def test_an_import_with_an_error_stores_the_rest(engine: Engine) -> None:
     answer = one(app, "POST", "/v0", content=json.dumps(entries), headers=headers)
     assert answer.status_code == 200
     assert answer.json()["status"] == "partial"
-    assert [entry["status"] for entry in answer.json()["results"]] == [
-        "success",
-        "failure",
-        "success",
-        "success",
-    ]
+    results = answer.json()["results"]
+    assert [entry["status"] for entry in results] == ["success", "failure", "success", "success"]
+    details = results[1]["error"]["details"]
+    assert "c/no" in details["info"]
+    assert {type(text) for text in details.values()} == {str}  # Java's client reads no other
     assert one(app, "GET", "/v0/c/k/events/t").json()["count"] == 1
     assert engine.execute(Get(collection="c", key="k")).value == 1
 
