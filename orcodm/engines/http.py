@@ -1,29 +1,23 @@
 """The engine that sends: any server that speaks Orchestrate v0, sync and async, over pooled connections.
 
 What to send and how to read the answer is the codec's; when to try again and what to believe of a lost
-answer is decided in `attempts`. Here are the sockets: time-outs, bounds, and the credentials, which go to
-one host only and show nowhere.
+answer is decided in `attempts`; connections are opened in `pools`. Here are the exchanges over them, and
+the credentials, which go to one host only and show nowhere.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import random
 import secrets
-import ssl
-import sys
-import threading
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import aclosing, asynccontextmanager, closing
+from collections.abc import Iterable
+from contextlib import aclosing, closing
 from importlib.metadata import version
-from importlib.util import find_spec
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import quote, unquote, urlsplit
-from weakref import WeakKeyDictionary
 
 import httpx
 from attrs import evolve, field, frozen
@@ -36,9 +30,7 @@ from ..errors import (
     InvalidValue,
     OrcodmError,
     ProtocolError,
-    SessionClosed,
     TransportError,
-    UsageError,
 )
 from ..operations import Batch, BatchResult, Operation, Ping
 from ..wire.codec import decode_capabilities, decode_response, encode_request
@@ -59,6 +51,7 @@ from .attempts import (
     stages,
 )
 from .bounds import Bounded, Timeouts
+from .pools import Pools
 
 R = TypeVar("R")
 
@@ -72,12 +65,6 @@ CONCURRENCY: Final = 32
 """How many operations of one batch are under way at once, where the server has no batches."""
 
 _log = logging.getLogger("orcodm.http")
-
-if find_spec("sniffio") is None:
-    # httpcore tries to import it several times in each request of an event loop. Where it is not there, each
-    # attempt searches the whole path, for half of a request's time; this makes it fail at once.
-    sys.modules.setdefault("sniffio", cast("Any", None))
-
 
 _TIMEOUTS: Final = Timeouts()
 _RETRIES: Final = Retries()
@@ -131,7 +118,7 @@ class HTTPEngine:
             fields["Authorization"] = "Basic " + b64encode(f"{key}:".encode()).decode()
         # Without TLS there is nothing to verify, and loading the certificates takes longer than a request.
         verify = verify if origin.scheme == "https" else False
-        self._pools = _Pools(max_connections, verify, transport, async_transport)
+        self._pools = Pools(max_connections, verify, transport, async_transport)
         self._settings = _Settings(fields, Timeouts.of(timeout).by_name, retries)
         self._origin = origin
         self._path = path
@@ -338,113 +325,6 @@ class HTTPEngine:
     async def aclose(self) -> None:
         """Close all connections. Later operations raise `SessionClosed`."""
         await self._pools.aclose()
-
-
-class _Lanes:
-    """The connections of one event loop: clients of one connection each, the last used first.
-
-    A pool of many connections looks at all of them, and at all requests that wait, for each request, which
-    with a thousand tasks takes ten times as long as the requests themselves.
-    """
-
-    def __init__(self, most: int, new: Callable[[], httpx.AsyncClient]) -> None:
-        self._free = asyncio.Semaphore(most)
-        self._new = new
-        self._idle: list[httpx.AsyncClient] = []
-        self.asking = asyncio.Lock()
-
-    @asynccontextmanager
-    async def client(self) -> AsyncIterator[httpx.AsyncClient]:
-        """A client for one request."""
-        async with self._free:
-            client = self._idle.pop() if self._idle else self._new()
-            try:
-                yield client
-            finally:
-                self._idle.append(client)
-
-    async def aclose(self) -> None:
-        while self._idle:
-            await self._idle.pop().aclose()
-
-
-class _Pools:
-    """The connections: one client for all threads, and one for each event loop."""
-
-    def __init__(
-        self,
-        max_connections: int,
-        verify: str | bool,
-        transport: httpx.BaseTransport | None,
-        async_transport: httpx.AsyncBaseTransport | None,
-    ) -> None:
-        self._limits = httpx.Limits(
-            max_connections=max_connections, max_keepalive_connections=max_connections
-        )
-        self._verify = verify
-        self._context: ssl.SSLContext | None = None
-        self._transport = transport
-        self._async_transport = async_transport
-        self._lock = threading.Lock()
-        self._sync: httpx.Client | None = None
-        self._async: WeakKeyDictionary[asyncio.AbstractEventLoop, _Lanes] = WeakKeyDictionary()
-        self._most = max_connections
-        self._closed = False
-        self._process = os.getpid()
-
-    def sync(self) -> httpx.Client:
-        if self._process != os.getpid():
-            # A child process has the sockets of its parent, and must not speak over them.
-            self._process, self._lock, self._sync = os.getpid(), threading.Lock(), None
-        if self._sync is None or self._closed:
-            with self._lock:
-                self._check()
-                if self._transport is None and self._async_transport is not None:
-                    raise UsageError("This engine has an async transport only: use the awaited forms.")
-                self._sync = self._sync or httpx.Client(
-                    transport=self._transport, limits=self._limits, verify=self._trust()
-                )
-        return self._sync
-
-    def asynchronous(self) -> _Lanes:
-        loop = asyncio.get_running_loop()
-        lanes = self._async.get(loop)
-        if lanes is None or self._closed:
-            self._check()
-            lanes = self._async[loop] = _Lanes(self._most, self._new_async)
-        return lanes
-
-    def _new_async(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(transport=self._async_transport, verify=self._trust())
-
-    def _trust(self) -> ssl.SSLContext | bool:
-        """What to verify with, read once: it takes longer than many requests."""
-        if self._context is None and self._verify is not False:
-            trusted = self._verify if isinstance(self._verify, str) else None
-            self._context = (
-                httpx.create_ssl_context() if trusted is None else ssl.create_default_context(cafile=trusted)
-            )
-        return self._context or False
-
-    def _check(self) -> None:
-        if self._closed:
-            raise SessionClosed("The engine was closed.")
-
-    def close(self) -> None:
-        with self._lock:
-            self._closed = True
-            if self._sync is not None:
-                self._sync.close()
-
-    async def aclose(self) -> None:
-        self.close()
-        await self.close_loop()
-
-    async def close_loop(self) -> None:
-        """Close the connections of the running event loop; the next operation opens new ones."""
-        lanes = self._async.pop(asyncio.get_running_loop(), None)
-        if lanes is not None:
-            await lanes.aclose()
 
 
 # -- addresses -------------------------------------------------------------------------------------
