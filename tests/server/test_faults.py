@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import resource
 import signal
 import socket
 import subprocess
@@ -236,6 +237,87 @@ def test_a_commit_is_whole_or_absent_when_the_server_is_killed(tmp_path: Path, s
     assert len(found) <= len(acknowledged) + 1
     assert stored.execute(Search(collection="c", query="*", limit=0)).total == sum(found.values())
     stored.close()
+
+
+def half_and_whole(key: str) -> tuple[bytes, bytes]:
+    """A PUT of `[1]` that is only created, cut in the middle of its body."""
+    head = f'PUT /v0/c/{key} HTTP/1.1\r\nHost: h\r\nIf-None-Match: "*"\r\nContent-Length: 3\r\n\r\n'
+    return head.encode() + b"[1", b"]"
+
+
+@pytest.mark.slow
+def test_a_server_killed_in_the_middle_of_a_body_has_stored_nothing_of_it(tmp_path: Path) -> None:
+    file = f"sqlite:///{tmp_path}/a.db"
+    with serving_process(file) as (url, process):
+        assert httpx.put(f"{url}/v0/c/before", json=[0]).status_code == 201
+        parts = urlsplit(url)
+        with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
+            connection.sendall(half_and_whole("half")[0])
+            httpx.get(f"{url}/ready")  # what came before it has arrived
+            process.kill()
+            process.wait()
+    with serving_process(file) as (url, _):
+        assert [item["path"]["key"] for item in httpx.get(f"{url}/v0/c").json()["results"]] == ["before"]
+        again = httpx.put(f"{url}/v0/c/half", json=[1], headers={"If-None-Match": '"*"'})
+        assert again.status_code == 201
+
+
+@pytest.mark.slow
+def test_a_write_whose_server_was_killed_before_it_answered_is_whole_or_absent(tmp_path: Path) -> None:
+    file = f"sqlite:///{tmp_path}/a.db"
+    answered = set()
+    for number in range(12):
+        first, rest = half_and_whole(f"{number:02}")
+        with serving_process(file) as (url, process):
+            parts = urlsplit(url)
+            with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
+                connection.sendall(first)
+                httpx.get(f"{url}/ready")
+                connection.sendall(rest)
+                time.sleep(number * 0.0003)  # from at once to some time after the commit
+                process.kill()
+                try:
+                    if connection.recv(65536).startswith(b"HTTP/1.1 201"):
+                        answered.add(f"{number:02}")
+                except ConnectionError:
+                    pass
+    engine = connect(file)
+    stored = {item.key: item.value for item in engine.execute(List(collection="c", limit=100)).results}
+    assert set(stored) >= answered
+    assert all(value == [1] for value in stored.values())
+    assert engine.execute(Search(collection="c", query="*", limit=0)).total == len(stored)
+    engine.close()
+
+
+@pytest.mark.slow
+def test_ten_thousand_open_connections(tmp_path: Path) -> None:
+    count = 10_000
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < count + 500:
+        pytest.skip(f"only {hard} files may be open here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # the server inherits it
+    connections: list[socket.socket] = []
+    try:
+        with serving_process(f"sqlite:///{tmp_path}/a.db", "--log-level", "warning") as (url, _):
+            assert httpx.put(f"{url}/v0/c/k", json=[0]).status_code == 201
+            parts = urlsplit(url)
+            address = (parts.hostname, parts.port)
+            connections.extend(socket.create_connection(address, timeout=20) for _ in range(count))
+            for _ in range(2):
+                for connection in connections:
+                    connection.sendall(b"GET /v0/c/k HTTP/1.1\r\nHost: h\r\n\r\n")
+                for connection in connections:
+                    answer = b""
+                    while not answer.endswith(b"\r\n\r\n[0]"):
+                        answer += connection.recv(65536)
+                    assert answer.startswith(b"HTTP/1.1 200")
+            assert httpx.get(f"{url}/v0/c/k").json() == [0]
+            for connection in connections:
+                connection.close()
+    finally:
+        for connection in connections:
+            connection.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.slow
