@@ -247,8 +247,8 @@ class Writer:
             else:
                 self._added.add(identity)
             self._writer.add_document(made)
-        except ValueError as error:  # not by _translated, which costs more than adding a document
-            raise IndexFailure(f"the search index: {error}") from error
+        except BaseException as error:  # not by _translated, which costs more than adding a document
+            raise _translate(error) from error
 
     def delete(self, identity: int) -> None:
         assert self._writer is not None

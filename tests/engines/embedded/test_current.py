@@ -241,3 +241,22 @@ def test_what_needs_no_scores_does_not_wait_for_a_first_index(path: Path) -> Non
     assert total(engine, "word:one") == 6_000  # this one waits
     assert state.exists()
     engine.close()
+
+
+def test_a_row_that_was_read_before_is_not_shown_when_it_is_out_of_date(path: Path) -> None:
+    engine = EmbeddedEngine(str(path))
+    fill(engine, "one", range(MANY))
+    assert total(engine, "word:one") == MANY
+    one = Search(query="n:7", collection="things")
+    shown = [[item.value for item in engine.execute(one).results] for _ in range(2)]
+    assert shown == [[{"n": 7, "word": "one"}]] * 2  # the second from memory
+    engine.execute(Put(collection="things", key="00007", value={"n": 7, "word": "two"}))
+    assert [item.value["word"] for item in engine.execute(one).results] == ["two"]
+    engine.execute(Delete(collection="things", key="00007", purge=True))
+    assert engine.execute(one).results == ()
+    engine.reindex()
+    assert engine.execute(one).results == ()
+    engine.execute(Put(collection="things", key="00007", value={"n": 7, "word": "three"}))
+    engine.reindex()
+    assert [item.value["word"] for item in engine.execute(one).results] == ["three"]
+    engine.close()
