@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import random
 import re
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +24,8 @@ from orcodm.lucene.evaluator import compile_query
 from orcodm.lucene.parser import parse
 from orcodm.lucene.renderer import render
 
+from ..java import Missing, build, java_home
+
 pytestmark = pytest.mark.lucene
 
 PROJECT = Path(__file__).parent / "java"
@@ -34,18 +35,19 @@ Ask = Callable[[dict[str, Any]], Any]
 @pytest.fixture(scope="module")
 def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     """A function that sends one request to a running Lucene."""
-    if shutil.which("java") is None or shutil.which("mvn") is None:
-        pytest.skip("needs Java and Maven")
-    project = tmp_path_factory.mktemp("lucene") / "project"
-    shutil.copytree(PROJECT, project)
-    goals = ["compile", "dependency:build-classpath", "-Dmdep.outputFile=classpath"]
-    build = subprocess.run(["mvn", "-q", "-B", *goals], cwd=project, capture_output=True, text=True)
-    if build.returncode:
-        pytest.skip(f"Maven could not build the comparison: {build.stdout[-500:]}")
-    classpath = f"target/classes:{(project / 'classpath').read_text()}"
-    command = ["java", "-cp", classpath, "orcodm.Comparison"]
+    folder = tmp_path_factory.mktemp("lucene")
+    try:
+        home = java_home(17)
+        command = [
+            str(home / "bin" / "java"),
+            "-cp",
+            build(PROJECT, folder / "project", home),
+            "orcodm.Comparison",
+        ]
+    except Missing as missing:
+        pytest.skip(str(missing))
     with subprocess.Popen(
-        command, cwd=project, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
     ) as lucene:
         assert lucene.stdin is not None
         assert lucene.stdout is not None
