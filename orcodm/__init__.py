@@ -53,9 +53,11 @@ from .model.fields import Field, Nested, field
 from .model.history import Version
 from .model.mapping import converter
 from .model.model import Embedded
+from .model.relation import Relation
 from .model.relations import Related, Relations
 from .query.expressions import Criterion, Expr, Order, Update, random_order, score
-from .query.query import Explanation, Query, ResultPage
+from .query.query import Query
+from .query.results import Explanation, ResultPage
 from .session.flows import Outcome
 from .session.merge import MISSING, Change
 from .session.session import Session, aretry, bind, retry
@@ -113,6 +115,7 @@ __all__ = [
     "Query",
     "ReadOnly",
     "Related",
+    "Relation",
     "RelationNotFound",
     "Relations",
     "ResultPage",

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, get_args, get_origin
 
 import attrs
 
-from ..errors import InvalidModel
+from ..errors import InvalidModel, UsageError
 from .fields import Field, FieldSpec, Nested
 
 models: dict[str, type] = {}
@@ -121,3 +121,45 @@ def _check_name(cls: type, name: str) -> None:
                 f"{cls.__name__}.{name}: {base.__name__} has an attribute of that name; choose another one, "
                 f'with field(name="{name}") to keep the name in JSON'
             )
+
+
+# -- relations and events --------------------------------------------------------------------------
+
+
+class Kind:
+    """A declared kind of relation or type of event: on an instance it is bound to a document.
+
+    On the class it stands for all that there are, as in `User.query.relations(User.relations.friends)`.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        return self if instance is None else instance[self.name]
+
+    def __getattr__(self, attribute: str) -> Any:
+        if attribute.startswith("__"):
+            raise AttributeError(attribute)
+        raise UsageError(f"{self.name!r} is of no document here: {attribute!r} belongs to one of a document")
+
+    def __repr__(self) -> str:
+        return f"<Kind {self.name}>"
+
+
+def declare_kinds(cls: type) -> None:
+    """Make the kinds that a class body declares attributes."""
+    for name in declared_annotations(cls):
+        if not name.startswith("_"):
+            setattr(cls, name, Kind(name))
+
+
+def declared_kinds(cls: type, root: type) -> dict[str, type]:
+    """The names that a class declares below `root`, each with the class that declares it."""
+    return {
+        name: base
+        for base in reversed(cls.__mro__)
+        if issubclass(base, root) and base is not root
+        for name in declared_annotations(base)
+        if not name.startswith("_")
+    }

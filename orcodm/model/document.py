@@ -8,7 +8,7 @@ import attrs
 
 from ..errors import InvalidDocument, InvalidModel, Problem, UsageError
 from ..flow import Flow
-from ..operations import Condition, Delete, Get, Item, Post, Put, Written
+from ..operations import Condition, Delete, Get, Item, Post, Put, Sort, SortField, Written
 from ..query.expressions import Criterion, Expr, Update
 from ..query.query import Query
 from ..session import context, flows
@@ -23,6 +23,7 @@ from .fields import Field, field
 from .history import History
 from .model import Model
 from .relations import Relations
+from .sources import EventSource, RelationSource, event_source, relation_source
 from .tracked import Tracked
 
 D = TypeVar("D", bound="Document")
@@ -33,10 +34,11 @@ collections: dict[str, type[Document]] = {}
 
 
 class QueryAttribute:
-    """`User.query`: a fresh query over the documents of the class."""
+    """`User.query`: a fresh query over the documents of the class; `Document.query`: over all collections."""
 
     def __get__(self, instance: object, owner: type[D]) -> Query[D]:
-        owner._concrete()
+        if owner is not Document:
+            owner._concrete()
         return Query(owner)
 
 
@@ -80,6 +82,8 @@ class Document(Tracked, Model):
     _tag: ClassVar[str | None] = None
     _discriminator: ClassVar[str] = "_type"
     _variants: ClassVar[dict[str, type[Document]]] = {}
+    _kind: ClassVar[str] = "item"
+    _order: ClassVar[tuple[Sort, ...]] = (SortField("@path.collection"), SortField("@path.key"))
 
     def __init_subclass__(
         cls,
@@ -96,6 +100,7 @@ class Document(Tracked, Model):
             Get(collection=collection, key="key")  # the rules for names are the operations'
             cls.collection, cls._root, cls._variants, cls._tag = collection, cls, {}, tag
             cls._discriminator = discriminator or "_type"
+            cls._order = (SortField("@path.key"),)
             collections[collection] = cls
         elif cls._root is not None:
             if discriminator is not None:
@@ -203,11 +208,12 @@ class Document(Tracked, Model):
 
     @classmethod
     def _load_flow(cls, unit: Unit, item: Item) -> Flow[Any]:
-        return flows.load(unit, item, (item.collection, item.key), cls.from_value, cls)
+        model = cls if cls.collection else document_class(item.collection)
+        return flows.load(unit, item, (item.collection, item.key), model.from_value, cls)
 
     @classmethod
     def _criterion(cls) -> Criterion | None:
-        if cls._root is cls:
+        if cls._root in (cls, None):
             return None
         tags = [tag for tag, variant in cls._variants.items() if issubclass(variant, cls)]
         member: Expr[str] = Expr(f"value.{cls._discriminator}", (cls._discriminator,), str, mapping.encode)
@@ -216,6 +222,14 @@ class Document(Tracked, Model):
     @classmethod
     def _source(cls) -> Session:
         return context.current()
+
+    @classmethod
+    def _event_source(cls, of: Any, type_: str | None) -> EventSource:
+        return event_source(cls, of, type_)
+
+    @classmethod
+    def _relation_source(cls, kind: Any) -> RelationSource:
+        return relation_source(cls, kind)
 
     @classmethod
     def _concrete(cls) -> None:

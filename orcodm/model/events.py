@@ -5,9 +5,11 @@ An event is a mapped thing like a document: a session tracks it, and every write
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args, overload
+
+from attrs import frozen
 
 from ..errors import UsageError
 from ..flow import Flow
@@ -30,7 +32,8 @@ from ..session.session import Session
 from ..session.state import Identity
 from ..session.unit import Unit
 from ..times import Timestamp, milliseconds
-from .declaration import declared_annotations, register, resolve
+from .declaration import declare_kinds, declared_annotations, declared_kinds, register, resolve
+from .metadata import metadata
 from .model import Model
 from .tracked import Tracked
 
@@ -46,8 +49,16 @@ PAGE_SIZE = 500
 _FIRST, _LAST = -(2**63), 2**63 - 1
 
 
+@frozen
+class Place:
+    """The document of an event that was found by itself: where it is, without what it says."""
+
+    collection: str
+    key: str
+
+
 class Placed(Tracked):
-    """Where an event is: in which series of which document, and when."""
+    """Where an event is: in which series of which document (or its `Place`), and when."""
 
     _document: Any = None
     _type: str = ""
@@ -61,19 +72,29 @@ class Event(Placed, Model):
     `Login(...)` makes one that is nowhere yet; `series.add(event)` stores it.
     """
 
-    @property
+    @metadata("@path.timestamp", datetime)
     def timestamp(self) -> Timestamp:
         """When it happened. Raises `UsageError` where the engine has yet to say."""
         if self._timestamp is None:
             raise UsageError("this event is not stored yet, and was added without a time")
         return Timestamp.of(self._timestamp)
 
-    @property
+    @metadata("@path.ordinal", int)
     def ordinal(self) -> int:
         """What tells it from others of the same millisecond. Raises `UsageError` until it is stored."""
         if self._ordinal is None:
             raise UsageError("this event is not stored yet: it has no ordinal")
         return self._ordinal
+
+    @metadata("@path.key", str)
+    def document_key(self) -> str | None:
+        """The key of the document it belongs to; None where it, or its document, is nowhere yet."""
+        return None if self._document is None else self._document.key
+
+    @metadata("@path.type", str)
+    def event_type(self) -> str:
+        """The name of its series; empty where it is in none yet."""
+        return self._type
 
     # -- what the session sees
 
@@ -132,6 +153,23 @@ class UntypedEvent(Event):
             super().__setattr__(name, value)
         else:
             self.extra[name] = value
+
+
+def load_event(
+    unit: Unit, item: EventItem, model: type[V], document: Document | Place, check: type = object
+) -> Flow[V]:
+    """The event of a stored one: the object that the session knows (a `check`), or one of `model`."""
+    identity = (item.collection, item.key, item.type, item.timestamp, item.ordinal)
+    return flows.load(unit, item, identity, _maker(model, document, item.type), check)
+
+
+def _maker(model: type[V], document: Document | Place, type_: str) -> Callable[[Any], V]:
+    def make(value: Any) -> V:
+        event = model.from_value(value)
+        event._document, event._type = document, type_
+        return event
+
+    return make
 
 
 class Series(Generic[V]):
@@ -240,19 +278,15 @@ class Series(Generic[V]):
             ordinal=ordinal,
         )
         identity = (document.collection, document.key, self._type, moment, ordinal)
-        return flows.get(unit, operation, identity, self._make, default)
-
-    def _make(self, value: Any) -> V:
-        event = self._model.from_value(value)
-        event._document, event._type = self._document, self._type
-        return event
+        make = _maker(self._model, document, self._type)
+        return flows.get(unit, operation, identity, make, default)
 
     def _load_page(self, unit: Unit, operation: ListEvents) -> Flow[tuple[list[V], Any]]:
         page: Page[EventItem] = yield operation
         events = []
         for item in page.results:
-            identity = (item.collection, item.key, item.type, item.timestamp, item.ordinal)
-            events.append((yield from flows.load(unit, item, identity, self._make)))
+            event = yield from load_event(unit, item, self._model, self._document)
+            events.append(event)
         return events, page.next
 
     def __repr__(self) -> str:
@@ -359,6 +393,7 @@ class Events:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         register(cls)
+        declare_kinds(cls)
 
     def __init__(self, document: Document) -> None:
         self._document = document
@@ -372,22 +407,17 @@ class Events:
             return self[name]
 
     def __getitem__(self, name: str) -> Series[Any]:
-        owner = declared_kinds(type(self), Events).get(name)
-        model: Any = UntypedEvent
-        if owner is not None:
-            (model,) = get_args(resolve(owner, declared_annotations(owner)[name]))
-        return Series(self._document, name, model)
+        return Series(self._document, name, event_class(type(self), name))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {type(self._document).__name__} {self._document.key!r}>"
 
 
-def declared_kinds(cls: type, root: type) -> dict[str, type]:
-    """The names that a class declares below `root`, each with the class that declares it."""
-    return {
-        name: base
-        for base in reversed(cls.__mro__)
-        if issubclass(base, root) and base is not root
-        for name in declared_annotations(base)
-        if not name.startswith("_")
-    }
+def event_class(events: type, type_: str) -> type[Any]:
+    """The class of the events of a type; `UntypedEvent` where none is declared."""
+    owner = declared_kinds(events, Events).get(type_)
+    if owner is None:
+        return UntypedEvent
+    (model,) = get_args(resolve(owner, declared_annotations(owner)[type_]))
+    found: type[Any] = model
+    return found

@@ -12,8 +12,7 @@ from ..operations import DeleteRelation, GetRelation, ListRelations, PutRelation
 from ..session import context, flows
 from ..session.session import Session
 from ..session.unit import Pending, Unit
-from .declaration import declared_annotations, register, resolve
-from .events import declared_kinds
+from .declaration import declare_kinds, declared_annotations, declared_kinds, register, resolve
 
 if TYPE_CHECKING:
     from .document import Document
@@ -276,6 +275,7 @@ class Relations:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         register(cls)
+        declare_kinds(cls)
 
     def __init__(self, document: Document) -> None:
         self._document = document

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, cast
 
 from ..session import context, flows
@@ -9,6 +10,7 @@ from ..session.flows import OnConflict
 from ..session.session import Session
 from ..session.state import NEW, Mapped, State
 from ..times import Timestamp
+from .metadata import metadata
 
 
 class Tracked:
@@ -22,7 +24,7 @@ class Tracked:
         """The ref of the version that this object stands on; None where it is not stored."""
         return None if self._state.deleted else self._state.ref
 
-    @property
+    @metadata("@path.reftime", datetime)
     def reftime(self) -> Timestamp | None:
         """When that version was written, where the engine said it."""
         return None if self._state.reftime is None else Timestamp.of(self._state.reftime)

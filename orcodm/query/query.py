@@ -8,15 +8,16 @@ through it by keyset where the engine can (`capabilities.keyset`), neither skipp
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Any, Generic, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast, overload
 
 from attrs import evolve, field, frozen
 
 from ..errors import InvalidFilter, MultipleResults, NotFound
 from ..flow import Flow, perform
+from ..lucene.entries import KIND
 from ..lucene.parser import parse
 from ..lucene.renderer import render
-from ..lucene.tree import Boolean, Boost, Fuzzy, MatchAll, Near, Node, Phrase, Regexp, Term, Wildcard
+from ..lucene.tree import Fuzzy, MatchAll, Near, Node, Phrase, Regexp, Term, Wildcard, leaves
 from ..operations import (
     START,
     Aggregate,
@@ -25,16 +26,26 @@ from ..operations import (
     RangesResult,
     Search,
     Sort,
-    SortField,
     StatsResult,
     TimeSeriesResult,
     TopValuesResult,
 )
 from . import aggregates
 from .expressions import Criterion, Expr, Order, conjunction, orders, path_of
+from .results import Explanation, ResultPage
+
+if TYPE_CHECKING:
+    from ..model.document import Document
+    from ..model.events import Event, Series
+    from ..model.relation import Relation
+    from ..model.relations import Related
 
 D = TypeVar("D")
 R = TypeVar("R")
+E = TypeVar("E", bound="Event")
+T = TypeVar("T", bound="Document")
+
+ITEM: Final = "item"
 
 PAGE_SIZE = 500
 """How many documents a loop reads at once, where the engine allows that many."""
@@ -52,59 +63,23 @@ class Source(Protocol):
 
 
 class Queryable(Protocol):
-    """What a query needs of a document class."""
+    """What a query needs of a document class, or of the events or relations of one."""
 
     __name__: str
     collection: str
+    """Empty for all collections."""
+    _kind: str
+    """What the results are: "item", "event" or "relationship"."""
+    _order: tuple[Sort, ...]
+    """The order of results where none is asked for and nothing is scored."""
 
     def _load_flow(self, unit: Any, item: Any) -> Flow[Any]: ...
 
     def _criterion(self) -> Criterion | None:
-        """What tells the documents of this class from others in the collection."""
+        """What tells these things from others in the collection."""
 
     def _source(self) -> Source:
         """The session that runs a query which names none."""
-
-
-class ResultPage(Sequence[D]):
-    """The documents of one page, with the number of all matches (`total`, None where not counted)."""
-
-    def __init__(self, documents: Sequence[D], total: int | None) -> None:
-        self._documents = tuple(documents)
-        self.total = total
-
-    @overload
-    def __getitem__(self, index: int) -> D: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[D]: ...
-    def __getitem__(self, index: Any) -> Any:
-        return self._documents[index]
-
-    def __len__(self) -> int:
-        return len(self._documents)
-
-    def __repr__(self) -> str:
-        return f"<ResultPage {len(self)} of {self.total}>"
-
-
-@frozen
-class Explanation:
-    """How a query will run: its text, its tree, the operation that starts it, and how it pages."""
-
-    text: str
-    tree: Node
-    operation: Search | List
-    paging: str
-
-    def __str__(self) -> str:
-        sort = ", ".join(map(str, getattr(self.operation, "sort", ()))) or "relevance, then key"
-        if isinstance(self.operation, List):
-            sort = "key"
-        return (
-            f"query:      {self.text}\ncollection: {self.operation.collection}\n"
-            f"operation:  {type(self.operation).__name__}\n"
-            f"order:      {sort}\npaging:     {self.paging}\ntree:       {self.tree}"
-        )
 
 
 @frozen(eq=False, repr=False, str=False)
@@ -117,6 +92,42 @@ class Query(Generic[D]):
     _start: int = 0
     _stop: int | None = None
     _session: Source | None = None
+
+    # -- what it goes through
+
+    @overload
+    def events(self, of: type[E], type: str | None = None) -> Query[E]: ...
+    @overload
+    def events(self, of: Series[E]) -> Query[E]: ...
+    @overload
+    def events(self, of: str | None = None) -> Query[Any]: ...
+    def events(self, of: Any = None, type: str | None = None) -> Query[Any]:
+        """The events of all documents of the class, newest first: `User.query.events(Login)`.
+
+        `of` is a class of events (of every type that is declared with it, or of `type`), a series
+        (`User.events.login`) or the name of a type; None is all of them. Raises `InvalidFilter`.
+        """
+        return self._through("events", of, type)
+
+    @overload
+    def relations(self, kind: Related[T]) -> Query[Relation[D, T]]: ...
+    @overload
+    def relations(self, kind: str | None = None) -> Query[Relation[D, Any]]: ...
+    def relations(self, kind: Any = None) -> Query[Any]:
+        """The relations from all documents of the class: `User.query.relations(User.relations.friends)`.
+
+        `kind` may be a name as well; None is all kinds. They come by source, kind and target. Raises
+        `InvalidFilter`.
+        """
+        return self._through("relations", kind)
+
+    def _through(self, what: str, *named: Any) -> Query[Any]:
+        if self.model._kind != ITEM or self._criteria or self._sort or self._sliced:
+            raise InvalidFilter(
+                f"{what} are asked of a document class, and refined then: User.query.{what}(...).filter(...)"
+            )
+        source = self.model._event_source if what == "events" else self.model._relation_source
+        return Query(source(*named), session=self._session)
 
     # -- refining
 
@@ -131,7 +142,14 @@ class Query(Generic[D]):
         self._refuse_slice("search")
         if not isinstance(text, str):
             raise InvalidFilter(f"search takes a Lucene query, not {text!r}")
-        return self._with(criteria=(*self._criteria, Criterion(parse(text))))
+        tree = parse(text)
+        for leaf in leaves(tree):
+            if getattr(leaf, "field", None) == KIND and getattr(leaf, "text", None) != self.model._kind:
+                raise InvalidFilter(
+                    f"this query finds things of the kind {self.model._kind!r} only: others are found by "
+                    "User.query.events(...) and User.query.relations(...)"
+                )
+        return self._with(criteria=(*self._criteria, Criterion(tree)))
 
     def order_by(self, *given: Order | Expr[Any]) -> Query[D]:
         """In this order: `User.name`, `-User.age`; missing values last. Replaces an earlier order."""
@@ -356,35 +374,41 @@ class Query(Generic[D]):
         length = self._length()
         if length is not None:
             limit = max(1, min(limit, length))
-        tree = self.tree
-        if isinstance(tree, MatchAll) and not self._sort and not self._start:
-            return List(collection=self.model.collection, limit=limit)
+        tree, collection = self.tree, self._collection
+        if isinstance(tree, MatchAll) and not self._sort and not self._start and collection is not None:
+            return List(collection=collection, limit=limit)
         text = render(tree)
         if _scored(tree) and not self._sort:
-            return Search(query=text, collection=self.model.collection, limit=limit, offset=self._start)
+            return Search(query=text, collection=collection, limit=limit, offset=self._start)
         if capabilities.keyset and not self._start:
-            return Search(
-                query=text, collection=self.model.collection, limit=limit, sort=self._sort, cursor=START
-            )
+            # Items come in their own order by themselves, which costs an engine less than a sort.
+            sort = self._sort or (() if self.model._kind == ITEM else self.model._order)
+            return Search(query=text, collection=collection, limit=limit, sort=sort, cursor=START)
         return self._offset_page(limit)
 
     def _offset_page(self, size: int) -> Search:
         if type(size) is not int or size < 1:
             raise InvalidFilter(f"a page has a size from 1, not {size!r}")
         tree = self.tree
-        sort = self._sort or (() if _scored(tree) else (SortField("@path.key"),))
+        sort = self._sort or (() if _scored(tree) else self.model._order)
         return Search(
             query=render(tree),
-            collection=self.model.collection,
+            collection=self._collection,
             limit=size if self._length() is None else min(size, self._length() or 0),
             offset=self._start,
             sort=sort,
         )
 
     def _counting(self, *asked: Aggregate) -> Search:
-        return Search(
-            query=str(self), collection=self.model.collection, limit=0, values=False, aggregates=asked
-        )
+        return Search(query=str(self), collection=self._collection, limit=0, values=False, aggregates=asked)
+
+    @property
+    def _collection(self) -> str | None:
+        return self.model.collection or None
+
+    @property
+    def _sliced(self) -> bool:
+        return bool(self._start) or self._stop is not None
 
     def _counted(self, page: Any) -> int:
         total: int = max(0, page.total - self._start)
@@ -434,7 +458,7 @@ class Query(Generic[D]):
 
     def _around(self, place: Any, center: tuple[float, float], unit: str) -> Query[D]:
         around = aggregates.anywhere(place, center, unit)
-        for node in _leaves(self.tree):
+        for node in leaves(self.tree):
             if isinstance(node, Near) and node.field == path_of(place):
                 if (node.latitude, node.longitude, node.unit) == (*center, unit):
                     return self
@@ -452,19 +476,9 @@ class Query(Generic[D]):
         return documents[0]
 
     def _refuse_slice(self, method: str) -> None:
-        if self._start or self._stop is not None:
+        if self._sliced:
             raise InvalidFilter(f"{method} comes before the slice: q.{method}(...)[10:20]")
 
 
 def _scored(tree: Node) -> bool:
-    return any(isinstance(leaf, (Term, Phrase, Fuzzy, Wildcard, Regexp)) for leaf in _leaves(tree))
-
-
-def _leaves(tree: Node) -> Iterator[Node]:
-    if isinstance(tree, Boolean):
-        for clause in tree.clauses:
-            yield from _leaves(clause.node)
-    elif isinstance(tree, Boost):
-        yield from _leaves(tree.node)
-    else:
-        yield tree
+    return any(isinstance(leaf, (Term, Phrase, Fuzzy, Wildcard, Regexp)) for leaf in leaves(tree))

@@ -373,8 +373,8 @@ def _take(document: Mapped, item: Any) -> None:
 
 
 def _text(item: Any) -> bytes:
-    text: bytes = item.text if item.text is not None else encode(item.value)
-    return text
+    text: bytes | None = getattr(item, "text", None)  # relations have none
+    return encode(item.value) if text is None else text
 
 
 def _written(unit: Unit, document: Mapped, result: Any, text: bytes) -> None:

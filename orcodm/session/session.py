@@ -22,6 +22,7 @@ from .unit import Unit
 if TYPE_CHECKING:
     from ..model.document import Document
     from ..model.events import Event
+    from ..model.relation import Relation
     from ..query.query import Query
 
 R = TypeVar("R")
@@ -123,7 +124,7 @@ class Session:
 
     # -- the unit of work
 
-    def add(self, *documents: Document | Event) -> None:
+    def add(self, *documents: Document | Event | Relation[Any, Any]) -> None:
         """Plan to write documents at the next commit.
 
         Raises `UsageError` where another object of this session has the same key.
@@ -132,12 +133,12 @@ class Session:
         for document in documents:
             self._unit.add(document._mapped())
 
-    def delete(self, document: Document | Event) -> None:
+    def delete(self, document: Document | Event | Relation[Any, Any]) -> None:
         """Plan to delete a document at the next commit, if it is still the version that was read."""
         self._check_open()
         self._unit.delete(document._mapped())
 
-    def expunge(self, document: Document | Event) -> None:
+    def expunge(self, document: Document | Event | Relation[Any, Any]) -> None:
         """Take a document out of the session, with whatever was changed in it."""
         self._unit.drop(document._mapped())
 
@@ -187,21 +188,29 @@ class Session:
     # -- one document at once
 
     def save(
-        self, document: Document | Event, *, force: bool = False, on_conflict: OnConflict = None
+        self,
+        document: Document | Event | Relation[Any, Any],
+        *,
+        force: bool = False,
+        on_conflict: OnConflict = None,
     ) -> None:
         """Write one document now, as its own `save` does."""
         self._run(flows.save(self._unit, document._mapped(), force, on_conflict))
 
     async def asave(
-        self, document: Document | Event, *, force: bool = False, on_conflict: OnConflict = None
+        self,
+        document: Document | Event | Relation[Any, Any],
+        *,
+        force: bool = False,
+        on_conflict: OnConflict = None,
     ) -> None:
         await self._arun(flows.save(self._unit, document._mapped(), force, on_conflict))
 
-    def refresh(self, document: Document | Event) -> None:
+    def refresh(self, document: Document | Event | Relation[Any, Any]) -> None:
         """Read the current version into a document, dropping what was changed. Raises `NotFound`."""
         self._run(flows.refresh(self._unit, document._mapped()))
 
-    async def arefresh(self, document: Document | Event) -> None:
+    async def arefresh(self, document: Document | Event | Relation[Any, Any]) -> None:
         await self._arun(flows.refresh(self._unit, document._mapped()))
 
     # -- many documents at once

@@ -16,10 +16,12 @@ import httpx
 import pytest
 import uvicorn
 
+from orcodm import bind
 from orcodm.engine import Engine
 from orcodm.engines.connect import connect
 from orcodm.engines.embedded import current
 from orcodm.server.app import Application, create_app
+from orcodm.testing import Watched
 
 from .asking import Awaited
 from .crash import index_early
@@ -122,6 +124,15 @@ def engine(request: pytest.FixtureRequest, opener: Opener) -> Iterator[Engine]:
     folder = request.getfixturevalue("tmp_path") if request.param == "sqlite" else Path()
     with opener(request.param, folder) as engine:
         yield engine
+
+
+@pytest.fixture
+def watched(engine: Engine) -> Iterator[Watched]:
+    """The engine as the default one of the mapper, with the operations it was asked for."""
+    watched = Watched(engine)
+    bind(watched)
+    yield watched
+    bind(None)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 
 from datetime import datetime
 
-from orcodm import Document, Field, Session, field, retry
+from orcodm import Document, Field, Relation, Session, field, retry
 
 from .good import Address, Color, Film, Login, User, ada, engine
 
@@ -75,6 +75,22 @@ ada.patch(User.name.inc())  # E
 ada.patch(User.age.set("x"))  # E
 ada.patch(User.tags.append(3))  # E
 ada.patch(User.age == 3)  # E
+
+# events and relations as queries
+User.query.events(Film)  # E
+User.query.events(User.events.logn)  # E
+User.query.events(3)  # E
+User.query.events(Login).filter(Login.ipp == "x")  # E
+User.query.events(Login).filter(Login.timestamp >= "noon")  # E
+User.query.events(Login).filter(Login.ordinal == "3")  # E
+User.query.events(Login).one().nmae  # E
+Login(ip="x").timestamp = 3  # E
+User.query.relations(User.relations.freinds)  # E
+User.query.relations(3)  # E
+User.query.relations("friends").filter(Relation.kind == 3)  # E
+User.query.relations("friends").filter(Relation.source == "ada")  # E
+User.query.relations("friends").filter(Relation.target.kye == "ada")  # E
+User.query.relations(User.relations.liked).one().target.get().nmae  # E
 
 # sessions
 ada.save(on_conflict="ours")  # E

@@ -26,6 +26,7 @@ from orcodm import (
     Outcome,
     Query,
     Related,
+    Relation,
     Relations,
     ResultPage,
     Series,
@@ -201,6 +202,56 @@ for page in q.pages(100):
 print(str(q), q.explain().text, q.tree)
 print(q.stats(User.age).mean, q.top(User.tags).entries, q.histogram(User.created, "month").buckets)
 print(q.ranges(User.age, [None, 18, 65, None]).buckets, q.distances(User.home, (51.5, -0.1), [0, 1, None]))
+
+# -- events and relations as queries ---------------------------------------------------------------
+
+logins = User.query.events(Login)
+assert_type(logins, Query[Login])
+assert_type(User.query.events(User.events.login), Query[Login])
+assert_type(User.query.events(Login, type="login"), Query[Login])
+assert_type(Document.query, Query[Document])
+assert_type(Document.query.events(Login), Query[Login])
+assert_type(Login.timestamp, Expr[datetime])
+assert_type(Login.document_key, Expr[str])
+assert_type(User.reftime, Expr[datetime])
+logins = logins.filter(
+    Login.ip == "10.0.0.1",
+    Login.timestamp >= datetime(2020, 1, 1),
+    Login.document_key == "ada",
+    Login.ordinal > 3,
+    Login.event_type.startswith("log"),
+).order_by(-Login.timestamp, Login.ip)
+for login in logins:
+    assert_type(login, Login)
+    assert_type(login.document_key, str | None)
+    assert_type(login.event_type, str)
+    login.ip = "::1"
+    login.save()
+print(
+    logins.count(), logins.histogram(Login.timestamp, "day").buckets, logins.top(Login.document_key).entries
+)
+for anything in User.query.events("note"):
+    print(anything.text)
+
+friendships = User.query.relations(User.relations.friends)
+assert_type(friendships, Query[Relation[User, User]])
+assert_type(User.query.relations(User.relations.liked), Query[Relation[User, Film]])
+friendships = friendships.filter(
+    Relation.kind == "friends",
+    Relation.source.key == "ada",
+    Relation.target.collection == "users",
+    Relation.properties["since"] >= 1833,
+)
+for friendship in friendships:
+    assert_type(friendship.source.get(), User)
+    assert_type(friendship.target.key, str)
+    assert_type(friendship.kind, str)
+    assert_type(friendship.properties, dict[str, Any])
+    friendship.properties["since"] = 1834
+    friendship.save()
+assert_type(User.query.relations(User.relations.liked).one().target.get(), Film)
+for relation in Document.query.relations("friends"):
+    print(relation.source.get().key, relation.target.get().name)
 
 # -- sessions --------------------------------------------------------------------------------------
 
