@@ -85,8 +85,7 @@ class Cluster:
         for node in nodes:
             process = self.nodes[node]
             assert process is not None, f"node {node} is not running"
-            process.kill()
-            process.wait()
+            end(process)
             self.nodes[node] = None
 
     def pause(self, *nodes: int) -> None:
@@ -152,11 +151,7 @@ class Cluster:
         """End everything; the folder is the caller's."""
         for process in (*self.nodes, self.links):
             if process is not None:
-                process.kill()
-                process.wait()
-                for pipe in (process.stdin, process.stdout):
-                    if pipe is not None:
-                        pipe.close()
+                end(process)
 
     def _start(self, node: int) -> None:
         assert self.nodes[node] is None, f"node {node} is running"
@@ -209,6 +204,14 @@ class Cluster:
             process = self.nodes[node]
             assert process is not None, f"node {node} is not running"
             os.kill(process.pid, number)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
 
 
 @contextmanager

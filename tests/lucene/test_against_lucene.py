@@ -38,14 +38,10 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     folder = tmp_path_factory.mktemp("lucene")
     try:
         home = java_home(17)
-        command = [
-            str(home / "bin" / "java"),
-            "-cp",
-            build(PROJECT, folder / "project", home),
-            "orcodm.Comparison",
-        ]
+        classpath = build(PROJECT, folder / "project", home)
     except Missing as missing:
         pytest.skip(str(missing))
+    command = [str(home / "bin" / "java"), "-cp", classpath, "orcodm.Comparison"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
     ) as lucene:
