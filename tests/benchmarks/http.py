@@ -1,37 +1,36 @@
-"""`python -m tests.benchmarks.http`: client and server, each beside what it is measured against.
+"""HTTP: our client beside other clients, our server beside a bare Starlette application, saves from afar.
 
-Everything runs on this machine, the servers in processes of their own; the numbers are those of one run.
+The servers run in processes of their own on this machine; the load comes from one Python process, which may
+be what holds back the faster of two servers.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 import httpx
-import requests
-from rich.console import Console
-from rich.table import Table
 
 from orcodm.engines.http import HTTPEngine
 from orcodm.operations import Get, IfAbsent, Ping, Put
 
 from ..serving import serving_process, wait_for
-from .measure import Row, Side, compare
+from .ground import Ground
+from .measure import OURS, Bar, Row, Side, doing, faster, within
 
 VALUE = {"name": "Ada Lovelace", "age": 36, "tags": ["a", "b"], "text": "x" * 100}
 BODY = b'{"name":"Ada Lovelace","age":36,"tags":["a","b"],"text":"' + b"x" * 100 + b'"}'
+GET: Final = b"GET /v0/c/k HTTP/1.1\r\nHost: h\r\nAccept: application/json\r\n\r\n"
+PUT: Final = b"PUT /v0/c/k HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
 
-BARE = f"""
+BARE: Final = f"""
 import sys, uvicorn
 from starlette.applications import Starlette
 from starlette.responses import Response
@@ -91,41 +90,60 @@ def _read(connection: socket.socket) -> None:
         body += connection.recv(65536)
 
 
-def client(url: str, plain: Any, name: str, goal: float) -> Row:
-    """A GET by the engine, and by another client."""
+def rows(ground: Ground) -> Iterator[Row]:
+    """What stands on one document of its own."""
+    database = f"sqlite:///{ground.folder() / 'served.db'}"
+    with bare() as other, serving_process(database, "--log-level", "warning") as (url, _):
+        httpx.put(f"{url}/v0/c/k", content=BODY).raise_for_status()
+        port = int(url.rpartition(":")[2])
+
+        def row(work: str, sides: dict[str, Side], *bars: Bar) -> Row:
+            return Row("http", work, None, ground.by_turns(sides), bars)
+
+        def served(request: bytes, rounds: int) -> dict[str, Side]:
+            ports = {OURS: port, "Starlette": other}
+            return {name: doing(load, one, request, rounds) for name, one in ports.items()}
+
+        yield row("GET, client", clients(ground, url), within("httpx", 1.35), within("requests", 0.85))
+        yield row("GET, server", served(GET, 60), within("Starlette", 1 / 0.35))
+        yield row("durable PUT, server", served(PUT, 20), within("Starlette", 1 / 0.15))
+        costs = saves(url, ground.rounds)
+        yield Row("http", "a save at 20 ms, of 1,000 async ones", None, costs, (faster("one by one", 20),))
+
+
+def clients(ground: Ground, url: str) -> dict[str, Side]:
+    """A GET by our engine, and by other clients."""
     engine, operation = HTTPEngine(url), Get(collection="c", key="k")
-
-    def ours(ground: object) -> int:
-        for _ in range(500):
-            engine.execute(operation)
-        return 500
-
-    def theirs(ground: object) -> int:
-        for _ in range(500):
-            plain.get(f"{url}/v0/c/k").raise_for_status()
-        return 500
-
-    row = compare("GET, client", Side("orcodm", ours), Side(name, theirs), goal, rounds=7)
-    engine.close()
-    plain.close()
-    return row
+    asking: dict[str, Callable[[], Any]] = {
+        OURS: lambda: engine.execute(operation),
+        "httpx": partial(_plain, httpx.Client(), url),
+    }
+    try:
+        import requests
+    except ImportError as error:
+        ground.absent("requests", error)
+    else:
+        asking["requests"] = partial(_plain, requests.Session(), url)
+    return {name: doing(_often, ask) for name, ask in asking.items()}
 
 
-def server(port: int, other: int, what: str, request: bytes, rounds: int, goal: float) -> Row:
-    ours = Side("orcodm", lambda ground: load(port, request, rounds))
-    theirs = Side("starlette", lambda ground: load(other, request, rounds))
-    return compare(what, ours, theirs, goal, rounds=7)
+def _plain(client: Any, url: str) -> None:
+    client.get(f"{url}/v0/c/k").raise_for_status()
 
 
-def saves(url: str, rounds: int = 5) -> tuple[float, float]:
-    """The seconds of 1,000 conditional writes at 20 ms, one after the other and together: medians."""
-    one_by_one, together = zip(*(_saves(url, f"{number}") for number in range(rounds)), strict=True)
-    return statistics.median(one_by_one), statistics.median(together)
+def _often(ask: Callable[[], Any], count: int = 500) -> int:
+    for _ in range(count):
+        ask()
+    return count
+
+
+def saves(url: str, rounds: int) -> dict[str, list[float]]:
+    """Milliseconds of one of 1,000 conditional writes at 20 ms, all together and one after the other."""
+    measured = [_saves(url, f"{number}") for number in range(rounds)]
+    return {OURS: [one for one, _ in measured], "one by one": [one for _, one in measured]}
 
 
 def _saves(url: str, place: str) -> tuple[float, float]:
-    """The seconds of one round, from 50 writes one after the other, and from all together."""
-
     class Far(httpx.AsyncHTTPTransport):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             await asyncio.sleep(0.02)
@@ -140,57 +158,14 @@ def _saves(url: str, place: str) -> tuple[float, float]:
             await engine.aexecute(
                 Put(collection=f"one-{place}", key=str(number), value=VALUE, condition=IfAbsent())
             )
-        one_by_one = (time.perf_counter() - started) * 20
+        one_by_one = (time.perf_counter() - started) / 50
         puts = [
             Put(collection=f"all-{place}", key=str(n), value=VALUE, condition=IfAbsent()) for n in range(1000)
         ]
         started = time.perf_counter()
         await asyncio.gather(*map(engine.aexecute, puts))
-        together = time.perf_counter() - started
+        together = (time.perf_counter() - started) / 1000
         await engine.aclose()
-        return one_by_one, together
+        return 1000 * together, 1000 * one_by_one
 
     return asyncio.run(measure())
-
-
-def main() -> int:
-    table = Table("work", "orcodm /s", "against", "/s", "ratio", "spread", "goal")
-    with tempfile.TemporaryDirectory() as folder, bare() as other:
-        file = Path(folder) / "a.db"
-        with serving_process(f"sqlite:///{file}", "--log-level", "warning") as (url, _):
-            httpx.put(f"{url}/v0/c/k", content=BODY)
-            port = int(url.rpartition(":")[2])
-            get = b"GET /v0/c/k HTTP/1.1\r\nHost: h\r\nAccept: application/json\r\n\r\n"
-            put = b"PUT /v0/c/k HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
-            rows = [
-                client(url, httpx.Client(), "httpx", 1 / 1.35),
-                client(url, requests.Session(), "requests", 1 / 0.85),
-                server(port, other, "GET, server", get, 60, 0.35),
-                server(port, other, "durable PUT, server", put, 20, 0.15),
-            ]
-            one_by_one, together = saves(url)
-    for row in rows:
-        ratios = f"{min(row.ratios):.2f} to {max(row.ratios):.2f}"
-        numbers = (
-            f"{max(row.our_rates):,.0f}",
-            row.theirs,
-            f"{max(row.their_rates):,.0f}",
-            f"{row.ratio:.2f}",
-        )
-        table.add_row(row.work, *numbers, ratios, f"{row.goal:.2f}")
-    faster = one_by_one / together
-    table.add_row(
-        "1,000 async saves at 20 ms",
-        f"{1000 / together:,.0f}",
-        "one by one",
-        f"{1000 / one_by_one:,.0f}",
-        f"{faster:.0f}",
-        "",
-        "20",
-    )
-    Console(width=110).print(table)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

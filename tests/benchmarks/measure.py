@@ -1,65 +1,151 @@
-"""Measuring: both sides of a row by turns in one run, and the ratio with its spread."""
+"""Measuring: every side of a row by turns within one run, and what each costs for one operation.
+
+A cost is in milliseconds or megabytes: less is better. A ratio is a peer's cost over ours: more is better.
+"""
 
 from __future__ import annotations
 
 import gc
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 from attrs import field, frozen
+
+OURS = "orcodm"
+
+
+class Missing(Exception):
+    """Something that a section or a peer needs is not there; the message says what to do."""
 
 
 @frozen
 class Side:
-    """One contestant: does a piece of work `count` times over; `setup` gives it fresh ground each round."""
+    """One contestant: `work` does something and says how many operations that was.
 
-    name: str
+    `setup` makes what the work is given, and `teardown` takes it; neither is timed. All three are done
+    `repeats` times in a round.
+    """
+
     work: Callable[[Any], int]
     setup: Callable[[], Any] = lambda: None
-    teardown: Callable[[Any], None] = lambda ground: None
+    teardown: Callable[[Any], None] = lambda given: None
+    repeats: int = 1
+
+
+def doing(do: Callable[..., int], *arguments: Any) -> Side:
+    """The side that only calls a function."""
+    return Side(lambda _: do(*arguments))
+
+
+@frozen
+class Bar:
+    """What was to be reached: our cost at most `times` that of the peer, plus `more` (None: only `more`)."""
+
+    peer: str | None
+    times: float
+    more: float = 0
+
+    def limit(self, costs: Mapping[str, list[float]]) -> float | None:
+        """The most that we may cost, in this run; None where the peer was not measured."""
+        if self.peer is None:
+            return self.more
+        return statistics.median(costs[self.peer]) * self.times + self.more if self.peer in costs else None
+
+    def __str__(self) -> str:
+        if self.peer is None:
+            return f"<= {self.more:g}"
+        if not self.more and self.times < 1:
+            return f">= {round(1 / self.times, 2):g}x"
+        return f"<= {self.times:g}x" + (f" + {self.more:g}" if self.more else "")
+
+
+def faster(peer: str, times: float) -> Bar:
+    """At least so many times as fast as the peer."""
+    return Bar(peer, 1 / times)
+
+
+def within(peer: str, times: float, more: float = 0) -> Bar:
+    """At most so many times the peer's cost, and so much more."""
+    return Bar(peer, times, more)
+
+
+def below(cost: float) -> Bar:
+    return Bar(None, 0, cost)
 
 
 @frozen
 class Row:
-    """Two sides of the same work, in operations per second, and what was to be reached.
+    """One piece of work: the cost of an operation in each round, ours and those of the peers."""
 
-    `ratio` is ours over theirs, the median of the rounds; `goal` the least that the ratio should be.
-    """
-
+    section: str
     work: str
-    ours: str
-    theirs: str
-    our_rates: list[float] = field(repr=False)
-    their_rates: list[float] = field(repr=False)
-    goal: float
+    size: int | None
+    costs: dict[str, list[float]] = field(repr=False)
+    bars: tuple[Bar, ...] = ()
+    unit: str = "ms"
 
     @property
-    def ratios(self) -> list[float]:
-        return [ours / theirs for ours, theirs in zip(self.our_rates, self.their_rates, strict=True)]
+    def ours(self) -> float:
+        return statistics.median(self.costs[OURS])
 
-    @property
-    def ratio(self) -> float:
-        return statistics.median(self.ratios)
+    def ratios(self, peer: str) -> list[float]:
+        """Of each round: how many times our cost the peer's is."""
+        return [theirs / ours for ours, theirs in zip(self.costs[OURS], self.costs[peer], strict=False)]
+
+    def bar(self, peer: str | None) -> Bar | None:
+        return next((bar for bar in self.bars if bar.peer == peer), None)
+
+    def met(self, bar: Bar) -> bool | None:
+        limit = bar.limit(self.costs)
+        return None if limit is None else self.ours <= limit
 
 
-def compare(work: str, ours: Side, theirs: Side, goal: float, rounds: int = 3) -> Row:
-    """Measure both sides by turns."""
-    rates: dict[str, list[float]] = {ours.name: [], theirs.name: []}
+def by_turns(sides: Mapping[str, Side], rounds: int) -> dict[str, list[float]]:
+    """Milliseconds of one operation of each side, in each round; every other round goes backwards."""
+    costs: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(rounds):
-        for side in (ours, theirs) if number % 2 == 0 else (theirs, ours):
-            rates[side.name].append(rate(side))
-    return Row(work, ours.name, theirs.name, rates[ours.name], rates[theirs.name], goal)
+        names = list(sides)
+        for name in names if number % 2 == 0 else reversed(names):
+            costs[name].append(_milliseconds(sides[name]))
+    return costs
 
 
-def rate(side: Side) -> float:
-    """Operations per second of one round."""
-    ground = side.setup()
+def _milliseconds(side: Side) -> float:
+    seconds, count = 0.0, 0
     gc.collect()
-    try:
-        began = time.perf_counter()
-        count = side.work(ground)
-        return count / (time.perf_counter() - began)
-    finally:
-        side.teardown(ground)
+    for _ in range(side.repeats):
+        given = side.setup()
+        try:
+            began = time.perf_counter()
+            count += side.work(given)
+            seconds += time.perf_counter() - began
+        finally:
+            side.teardown(given)
+    return 1000 * seconds / count
+
+
+TIMED: Final = """
+import sys
+from time import perf_counter
+{before}
+began = perf_counter()
+{work}
+print(1000 * (perf_counter() - began))
+"""
+"""A program that prints the milliseconds of some work."""
+
+
+def in_fresh_processes(programs: Mapping[str, Iterable[str]], rounds: int) -> dict[str, list[float]]:
+    """The number that each program (a script and its arguments) prints, in each round."""
+    costs: dict[str, list[float]] = {name: [] for name in programs}
+    for _ in range(rounds):
+        for name, program in programs.items():
+            run = subprocess.run(
+                [sys.executable, "-c", *program], check=True, text=True, stdout=subprocess.PIPE
+            )
+            costs[name].append(float(run.stdout))
+    return costs

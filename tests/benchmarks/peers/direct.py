@@ -1,0 +1,60 @@
+"""Tantivy, called directly: an index of the same fields, which gives scores and addresses, no documents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tantivy
+
+from ..wordnet import Synset
+
+
+class Tantivy:
+    largest = None
+
+    def __init__(self, folder: Path) -> None:
+        builder = tantivy.SchemaBuilder()
+        builder.add_text_field("key", stored=True, tokenizer_name="raw")
+        builder.add_text_field("lemma", tokenizer_name="raw", fast=True)
+        builder.add_text_field("gloss")
+        builder.add_text_field("words", tokenizer_name="raw", fast=True)
+        builder.add_integer_field("lexicon", indexed=True, fast=True)
+        self.index = tantivy.Index(builder.build(), path=str(folder))
+
+    def load(self, synsets: Sequence[Synset]) -> int:
+        writer = self.index.writer(heap_size=128_000_000)
+        for key, value, _ in synsets:
+            document = tantivy.Document(key=key, lemma=value["lemma"], gloss=value["gloss"])
+            document.add_integer("lexicon", value["lexicon"])
+            for word in value["words"]:
+                document.add_text("words", word)
+            writer.add_document(document)
+        writer.commit()
+        writer.wait_merging_threads()
+        self.index.reload()
+        return len(synsets)
+
+    def parsed(self, text: str) -> tantivy.Query:
+        return self.index.parse_query(text, ["gloss"])
+
+    def pattern(self, pattern: str) -> tantivy.Query:
+        """Of words in the gloss."""
+        return tantivy.Query.regex_query(self.index.schema, "gloss", pattern)
+
+    def fuzzy(self, word: str) -> tantivy.Query:
+        return tantivy.Query.fuzzy_term_query(self.index.schema, "gloss", word, distance=2)
+
+    def top(self, query: tantivy.Query) -> None:
+        self.index.searcher().search(query, 10)
+
+    def page(self, text: str, field: str) -> None:
+        """The first ten by a number, the greatest first."""
+        self.index.searcher().search(self.parsed(text), 10, order_by_field=field)
+
+    def aggregate(self, text: str, **asked: Any) -> None:
+        self.index.searcher().aggregate(self.parsed(text), {"asked": asked})
+
+    def close(self) -> None:
+        del self.index

@@ -1,0 +1,45 @@
+"""What a peer does in the table of the mapper."""
+
+from __future__ import annotations
+
+import abc
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from ..wordnet import Synset
+
+
+class Store(abc.ABC):
+    """Documents that can be read, found by their lemma, and written. An empty one in an empty folder."""
+
+    largest: ClassVar[int | None] = None
+    """More documents than that are too many for it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.numbers = itertools.count()
+
+    @abc.abstractmethod
+    def load(self, synsets: Sequence[Synset]) -> int:
+        """Store documents, as fast as it can."""
+
+    @abc.abstractmethod
+    def get(self, keys: Sequence[str]) -> int:
+        """Read documents that the session does not hold, one by one."""
+
+    @abc.abstractmethod
+    def save(self, keys: Sequence[str]) -> int:
+        """Read a document, change a number, write it; each in a transaction."""
+
+    @abc.abstractmethod
+    def find(self, lemmas: Sequence[str]) -> int:
+        """Find a document by its lemma, change a number, write it; each in a transaction."""
+
+    @abc.abstractmethod
+    def walk(self) -> int:
+        """Go through every document."""
+
+    @abc.abstractmethod
+    def close(self) -> None: ...

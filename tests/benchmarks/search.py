@@ -1,0 +1,158 @@
+"""Searches: what the first ten results take, documents and all, and what a summary takes.
+
+Tantivy gives no documents here, and Whoosh only their keys. Each search is also measured just after 200
+documents were changed, beside itself before that.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, Final
+
+from attrs import frozen
+
+from orcodm import Query, Session
+
+from .ground import Ground
+from .measure import OURS, Bar, Row, Side, below, doing, within
+from .peers.ours import Ours, Word
+
+CHANGED: Final = 200
+UNCHANGED: Final = "orcodm, unchanged"
+
+WORDS: Final = ("water", "large", "person", "small", "made", "genus", "used", "plant", "family", "body")
+PAIRS: Final = tuple(zip(WORDS, (*WORDS[3:], *WORDS[:3]), strict=True))
+PHRASES: Final = ("of or relating to", "in the manner of", "used as a", "a kind of", "the act of")
+TYPOS: Final = ("watre", "langage", "anmal", "persn", "smal")
+
+
+@frozen
+class Search:
+    """Queries in our syntax, what is asked of them, and how tantivy is asked the same."""
+
+    work: str
+    texts: Sequence[str]
+    direct: Callable[[Any, str], Any]
+    bar: Bar
+    asked: Callable[[Query[Word]], Any] = lambda query: next(query.pages(10))
+    whoosh: bool = False
+    """Whether Whoosh has the same syntax for it."""
+
+
+def searches(quarter: str, lemmas: Sequence[str]) -> tuple[Search, ...]:
+    """The kinds of search. `quarter` matches a quarter of the documents, each of the lemmas one."""
+    twice = within("tantivy", 2, 0.3)
+    ands = [f"gloss:{one} AND gloss:{other}" for one, other in PAIRS]
+    return (
+        Search("one by an exact field", [f"lemma:`{each}`" for each in lemmas], exact, twice),
+        Search("term", [f"gloss:{word}" for word in WORDS], parsed, twice, whoosh=True),
+        Search("boolean", ands, parsed, twice, whoosh=True),
+        Search("phrase", [f'gloss:"{phrase}"' for phrase in PHRASES], parsed, twice, whoosh=True),
+        Search("prefix", [f"gloss:{word[:3]}*" for word in WORDS], matching, twice, whoosh=True),
+        Search(
+            "range and term", [f"gloss:{word} AND {quarter}" for word in WORDS], parsed, twice, whoosh=True
+        ),
+        Search("fuzzy", [f"gloss:{word}~2" for word in TYPOS], fuzzy, below(20), whoosh=True),
+        Search(
+            "wildcard", [f"gloss:{word[0]}*{word[-2:]}" for word in WORDS], matching, below(20), whoosh=True
+        ),
+        Search("regexp", [f"gloss:/{word[:2]}[a-m]+/" for word in WORDS], matching, below(20)),
+        Search("stats of a quarter", [quarter], stats, below(60), lambda query: query.stats(Word.lexicon)),
+        Search("top values of a quarter", [quarter], terms, below(60), lambda query: query.top(Word.words)),
+        Search(
+            "sorted page of a quarter",
+            [quarter],
+            page,
+            below(30),
+            lambda query: next(query.order_by(-Word.lexicon, Word.lemma).pages(10)),
+        ),
+    )
+
+
+def rows(ground: Ground) -> Iterator[Row]:
+    ours, tantivy, whoosh = (ground.loaded(name) for name in (OURS, "tantivy", "Whoosh"))
+    kinds = searches(_quarter(ground), ground.lemmas(50))
+    ours.settle()
+    for kind in kinds:
+        sides = {
+            OURS: doing(_each, partial(_ask, ours, kind), kind.texts),
+            "tantivy": doing(_each, partial(kind.direct, tantivy), kind.texts),
+        }
+        if whoosh is not None and kind.whoosh:
+            sides["Whoosh"] = doing(_each, whoosh.top, kind.texts)
+        yield Row("search", kind.work, ground.size, ground.by_turns(sides), (kind.bar,))
+    changes = _changes(ground)
+    for kind in kinds:
+        ask = partial(_each, partial(_ask, ours, kind), kind.texts[:1])
+        sides = {
+            OURS: Side(lambda _, ask=ask: ask(), lambda: ours.change(next(changes))),
+            UNCHANGED: Side(lambda _, ask=ask: ask(), ours.settle),
+        }
+        bar = within(UNCHANGED, 2, 2)
+        yield Row("search", f"{kind.work}, 200 changed", ground.size, ground.by_turns(sides), (bar,))
+
+
+def _ask(ours: Ours, kind: Search, text: str) -> None:
+    with Session(ours.engine) as session:
+        kind.asked(session.query(Word).search(text))
+
+
+def _each(do: Callable[[str], Any], texts: Sequence[str]) -> int:
+    for text in texts:
+        do(text)
+    return len(texts)
+
+
+def _changes(ground: Ground) -> Iterator[list[str]]:
+    """Keys of documents to change, others each time, once nothing else is to be indexed."""
+    keys = itertools.cycle(ground.sample(ground.size))
+    while True:
+        ground.loaded(OURS).settle()
+        yield list(itertools.islice(keys, CHANGED))
+
+
+def parsed(tantivy: Any, text: str) -> None:
+    tantivy.top(tantivy.parsed(text))
+
+
+def fuzzy(tantivy: Any, text: str) -> None:
+    tantivy.top(tantivy.fuzzy(_pattern(text).partition("~")[0]))
+
+
+def matching(tantivy: Any, text: str) -> None:
+    tantivy.top(tantivy.pattern(_pattern(text).strip("/").replace("*", ".*")))
+
+
+def _pattern(text: str) -> str:
+    return text.partition(":")[2]
+
+
+def exact(tantivy: Any, text: str) -> None:
+    tantivy.top(tantivy.parsed(text.replace("`", '"')))
+
+
+def stats(tantivy: Any, text: str) -> None:
+    tantivy.aggregate(text, stats={"field": "lexicon"})
+
+
+def terms(tantivy: Any, text: str) -> None:
+    tantivy.aggregate(text, terms={"field": "words"})
+
+
+def page(tantivy: Any, text: str) -> None:
+    tantivy.page(text, "lexicon")
+
+
+def _quarter(ground: Ground) -> str:
+    """A range of a number that matches about a quarter of the documents."""
+    counts = sorted(Counter(one.value["lexicon"] for one in ground.synsets).items())
+    ranges = [
+        (abs(sum(count for _, count in counts[low:high]) - ground.size / 4), low, high)
+        for low in range(min(len(counts), 50))
+        for high in range(low + 1, len(counts) + 1)
+    ]
+    _, low, high = min(ranges)
+    return f"lexicon:[{counts[low][0]} TO {counts[high - 1][0]}]"
