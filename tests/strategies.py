@@ -31,7 +31,7 @@ from orcodm.lucene.tree import (
     Wildcard,
 )
 
-FIELDS = ("name", "value.name", "age", "tags", "address", "address.city", "value.born", "missing")
+FIELDS = ("name", "value.name", "age", "tags", "address", "address.city", "value.born", "missing", "*")
 WORDS = (
     "ada",
     "Ada",

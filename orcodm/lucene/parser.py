@@ -7,13 +7,14 @@ Hand-written, by recursive descent over one master expression for words. The rul
   `&&`, `||` are the same, `NOT`, `!` and `-` exclude, `+` requires. A sign before white space is a word.
 - A clause without words (`...`) is dropped by Lucene before `AND` looks for its left neighbour; so does this.
 - A query in parentheses with one clause and no sign is that clause.
+- What stands behind `~` and is no number is passed over, so `foo~bar` is `foo~2`.
+- `*:*` is everything; before anything else `*` is the name of a field, which mostly is not there.
 
-Extensions, all of them errors in Lucene: verbatim terms in backticks; `*` alone for everything;
-`_exists_:field`; `>=`, `>`, `<=`, `<` after a field's colon; negative numbers there (`age:-5`);
-`field:NEAR:{...}` and `field:IN:{...}`.
+Extensions, all of them errors in Lucene or words that nobody writes: verbatim terms in backticks; `*` alone
+for everything; `_exists_:field`; `>=`, `>`, `<=`, `<` after a field's colon; negative numbers there
+(`age:-5`); `field:NEAR:{...}` and `field:IN:{...}`. One escape differs: `\\u0041` in a wildcard is the letter.
 
-Where Lucene passes over what it does not understand (`foo~bar` is `foo~2` to it), this is an error: a query
-means what it says or it is refused. Errors are `InvalidQuery` with `position` and `expected`.
+Errors are `InvalidQuery` with `position` and `expected`.
 """
 
 from __future__ import annotations
@@ -89,7 +90,13 @@ _PRIMARY = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _SUFFIX = re.compile(rf"[{_SPACE}]*+(?=[~^])")
-_FUZZY = re.compile(rf"~(\d++(?:\.\d*+)?+|\.\d++)?+(?![^{_SPECIAL}]|\\)")
+_FUZZY = re.compile(rf"~((?:[^{_SPECIAL}]|\\.)*+)", re.DOTALL)
+# What Java reads as a float, after the white space it takes away.
+_FLOAT = re.compile(
+    r"[+-]?(?:NaN|Infinity|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[fFdD]?"
+    r"|0[xX](?:[0-9a-fA-F]+\.?|[0-9a-fA-F]*\.[0-9a-fA-F]+)[pP][+-]?\d+[fFdD]?)",
+    re.ASCII,
+)
 _BOOST = re.compile(r"\^(\d++(?:\.\d++)?+)")
 _COMPARISON = re.compile(
     rf"""([<>]=?)[{_SPACE}]*+(?:
@@ -195,7 +202,7 @@ class _Parser:
         self.position = position
         if name == "_exists_":
             return self.boosted(self.existing())
-        field = None if name == "*" else self.unescape(name, start)
+        field = self.unescape(name, start)
         if name != "*" and _is_wild(name):
             raise self.error("the name of one field before the colon, without wildcards", start)
         if self.text.startswith(_PLACES, position) and _PLACE.match(self.text, position):
@@ -266,7 +273,8 @@ class _Parser:
             if pattern != "*":
                 node = Wildcard(pattern, name)
             else:
-                node = Exists(field) if given and field is not None else MatchAll()
+                # `*:*` is everything; a field of the name * is as unlikely as any.
+                node = Exists(field) if given and field not in (None, "*") else MatchAll()
         elif fuzzy is None:
             node = Term(self.unescape(word, start), name)
         else:
@@ -282,8 +290,7 @@ class _Parser:
                 if fuzzy is not None:
                     raise self.error("no second ~", position)
                 fuzzy = _FUZZY.match(self.text, position)
-                if fuzzy is None:
-                    raise self.error("a number, or nothing, after ~", position + 1)
+                assert fuzzy is not None
                 self.position = fuzzy.end()
             elif boost is not None:
                 raise self.error("no second ^", position)
@@ -311,22 +318,23 @@ class _Parser:
 
     def edits(self, fuzzy: re.Match[str], text: str) -> int:
         """Edits of a fuzzy term; what is below 1 is the old similarity, converted as Lucene does."""
-        if fuzzy[1] is None:
+        number = _java_float(fuzzy[1])
+        if number is None:
             return 2
-        number = float(fuzzy[1])
+        if number < 0 or (number >= 1 and not number.is_integer()):
+            raise self.error("a whole number of edits, or a similarity below 1", fuzzy.start(1))
         if number >= 1:
-            if not number.is_integer():
-                raise self.error("a whole number of edits, or a similarity below 1", fuzzy.start(1))
-            return 1 if number == 1 else 2
-        if number == 0:
+            return min(int(number), 2)
+        if number == 0 or number != number:
             return 0
-        # Lucene has the similarity in 32 bits, so that 0.8 of five letters is no edit at all.
-        (similarity,) = struct.unpack("f", struct.pack("f", number))
-        return min(int((1 - similarity) * len(text)), 2)
+        return min(int((1 - number) * len(text)), 2)
 
     def phrase(self, text: str, field: str | None) -> Node:
         fuzzy, boost = self.suffixes()
-        slop = int(min(float(fuzzy[1]), 2**31 - 1)) if fuzzy and fuzzy[1] else 0
+        number = _java_float(fuzzy[1]) if fuzzy else None
+        slop = 0 if number is None or number != number else int(max(min(number, 2**31 - 1), -1))
+        if fuzzy and slop < 0:
+            raise self.error("a number of moves from 0", fuzzy.start(1))
         node = Phrase(text, field, slop)
         return node if boost is None else Boost(node, boost)
 
@@ -538,6 +546,21 @@ def _is_wild(raw: str) -> bool:
 def _unquote(raw: str) -> str:
     """The text between backticks, where a backslash only escapes a backtick or itself."""
     return _IN_BACKTICKS.sub(r"\1", raw) if "\\" in raw else raw
+
+
+def _java_float(text: str) -> float | None:
+    """The 32-bit number that Java's `Float.parseFloat` makes of a text; None where it is none."""
+    text = text.strip("".join(map(chr, range(0x21))))
+    if not _FLOAT.fullmatch(text):
+        return None
+    digits = text.rstrip("fFdD")
+    number = float.fromhex(digits) if "x" in digits.lower() else float(digits)
+    try:
+        (rounded,) = struct.unpack("f", struct.pack("f", number))
+    except OverflowError:
+        return float("-inf" if number < 0 else "inf")
+    found: float = rounded
+    return found
 
 
 # Escapes are read in pairs, so that the second of two backslashes escapes nothing.

@@ -78,7 +78,8 @@ def _leaf(node: Node) -> str:
         case Range():
             return _prefix(node.field) + _range(node)
         case Exists():
-            return f"{_prefix(node.field)}*"
+            # Before a colon * would be everything.
+            return f"{_prefix(node.field)}*" if node.field != "*" else "_exists_:\\*"
         case MatchAll():
             return "*:*"
         case Near():

@@ -65,6 +65,15 @@ LEAVES: list[tuple[str, Node]] = [
     ("roam~3", Fuzzy("roam")),
     ("roam~0.5", Fuzzy("roam")),
     ("roam~.7", Fuzzy("roam", None, 1)),
+    ("roam~bar", Fuzzy("roam")),
+    ("roam~1bar", Fuzzy("roam")),
+    ("roam~1f", Fuzzy("roam", None, 1)),  # Java's floats
+    ("roam~+0x.8p1", Fuzzy("roam", None, 1)),
+    ("roam~NaN", Fuzzy("roam", None, 0)),
+    ("a~0.99999999", Fuzzy("a", None, 1)),  # which is 1 in 32 bits
+    ('"a b"~bar', Phrase("a b")),
+    ('"a b"~2.9', Phrase("a b", None, 2)),
+    ('"a b"~1e400', Phrase("a b", None, 2**31 - 1)),
     ("roams~0.8", Fuzzy("roams", None, 0)),  # 32-bit floats: (1 - 0.8f) * 5 is below 1
     ("age:[1 TO 5]", Range(Bound("1"), Bound("5"), "age")),
     ("{1 TO 5}", Range(Bound("1", False), Bound("5", False))),
@@ -85,7 +94,10 @@ LEAVES: list[tuple[str, Node]] = [
     ("*", MatchAll()),
     ("*:*", MatchAll()),
     ("(*)", MatchAll()),
-    ("*:x", Term("x")),
+    ("*:(*)", MatchAll()),
+    ("*:x", Term("x", "*")),
+    ("\\*:*", MatchAll()),
+    ("_exists_:\\*", Exists("*")),
     ("name:*", Exists("name")),
     ("name:(*)", Exists("name")),
     ("_exists_:name", Exists("name")),
@@ -164,7 +176,7 @@ def test_clauses_together(text: str, rendered: str):
 def test_leaves_without_a_field_get_the_default():
     assert render(parse("a AND name:b", "bio")) == "bio:a AND name:b"
     assert parse("*", "bio") == MatchAll()
-    assert parse("*:a", "bio") == Term("a")
+    assert parse("*:a", "bio") == Term("a", "*")
     assert parse(">=3", "bio") == Term(">=3", "bio")
 
 
@@ -197,7 +209,9 @@ ERRORS = [
     ("a \ud83d", 2, "Unicode text"),
     ("~2", 0, "a term before the ~"),
     ("^2", 0, "a term before the ^"),
-    ("foo~bar", 4, "a number"),
+    ("foo~-1", 4, "a whole number"),
+    ("foo~Infinity", 4, "a whole number"),
+    ('"a b"~-1', 6, "a number of moves"),
     ("foo~1.5", 4, "a whole number of edits"),
     ("foo~1~2", 5, "no second ~"),
     ("`foo`~1", 5, "no ~ here"),
