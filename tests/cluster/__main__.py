@@ -2,7 +2,7 @@
 
 It prints the URL of the engine. Lines of the standard input are faults: `kill 0`, `start 0`, `pause 1`,
 `resume 1`, `partition 0 12` (groups of nodes), `heal`, `mend`. `--direct` leaves out the links between the
-nodes, and with them partitions; the nodes are faster then.
+nodes, and with them partitions: for measuring.
 """
 
 from __future__ import annotations
