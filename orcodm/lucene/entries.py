@@ -90,6 +90,13 @@ class Entry:
             return [point for points in self._points.values() for point in points]
         return self._points.get(field, [])
 
+    @property
+    def nulls(self) -> dict[str, int]:
+        """How many nulls each field of the value has, which has some; they are no leaves."""
+        found: dict[str, int] = {}
+        _count_nulls(ROOT, self.value, found)
+        return found
+
     def dates(self, field: str) -> list[int]:
         """The instants of a field's strings that are ISO 8601 dates, in microseconds since the epoch."""
         found = (date(leaf) for leaf in self.values(field) if type(leaf) is str)
@@ -127,6 +134,17 @@ def _flatten(name: str, value: Any, leaves: dict[str, list[Leaf]]) -> None:
             leaves[name].append(value)
         else:
             leaves[name] = [value]
+
+
+def _count_nulls(name: str, value: Any, found: dict[str, int]) -> None:
+    if value is None:
+        found[name] = found.get(name, 0) + 1
+    elif type(value) is dict:
+        for member, inner in value.items():
+            _count_nulls(f"{name}.{member}", inner, found)
+    elif type(value) is list or type(value) is tuple:
+        for element in value:
+            _count_nulls(name, element, found)
 
 
 # -- points ----------------------------------------------------------------------------------------

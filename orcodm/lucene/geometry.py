@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import asin, cos, radians, sin, sqrt
+from math import asin, cos, degrees, pi, radians, sin, sqrt
 from typing import Final
 
 RADIUS: Final = 6_378_137.0
@@ -37,3 +37,23 @@ def distance_from(latitude: float, longitude: float) -> Callable[[Point], float]
         return 2 * RADIUS * asin(min(1.0, sqrt(along * along + cosine * cos(other) * across * across)))
 
     return distance
+
+
+_MARGIN: Final = 1e-9
+"""Radians, so that rounding loses nothing at the edge."""
+
+
+def around(latitude: float, longitude: float, metres: float) -> tuple[float, float, float, float]:
+    """A box that has every point within a distance: south, north, west, east, in degrees.
+
+    Where it crosses the date line west is greater than east.
+    """
+    angle, phi = metres / RADIUS + _MARGIN, radians(latitude)
+    south, north = latitude - degrees(angle), latitude + degrees(angle)
+    if south <= -90 or north >= 90 or angle >= pi / 2:
+        return south, north, -180.0, 180.0
+    wide = degrees(asin(min(1.0, sin(angle) / cos(phi)))) + degrees(_MARGIN)
+    if wide >= 180:
+        return south, north, -180.0, 180.0
+    west, east = longitude - wide, longitude + wide
+    return south, north, west + 360 if west < -180 else west, east - 360 if east > 180 else east

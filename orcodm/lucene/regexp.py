@@ -44,9 +44,14 @@ def regexp(pattern: str, lower: bool = True) -> Callable[[str], bool]:
 
 def size(pattern: str) -> int:
     """How many parts the expression has. Raises `InvalidQuery` as `regexp` does."""
+    return len(parse(pattern)[0])
+
+
+def parse(pattern: str, lower: bool = True) -> tuple[list[Node], int]:
+    """The nodes of an expression and the number of the outermost. Raises `InvalidQuery` as `regexp` does."""
     nodes = _Nodes()
-    _Reader(pattern, True, nodes).expression()
-    return len(nodes.nodes)
+    expression = _Reader(pattern, lower, nodes).expression()
+    return nodes.nodes, expression
 
 
 class _Automaton:

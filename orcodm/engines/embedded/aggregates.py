@@ -245,7 +245,7 @@ class _TopValues:
             key = RANKS[type(leaf)], leaf
             counts[key] = counts.get(key, 0) + 1
         if not self._name.startswith("@"):
-            self._nulls += _nulls("value", entry.value, self._name)
+            self._nulls += entry.nulls.get(self._name, 0)
 
     def result(self) -> TopValuesResult:
         offset, limit = self._aggregate.offset, self._aggregate.limit
@@ -261,18 +261,3 @@ class _TopValues:
             limit=limit,
             entries=entries[offset : offset + limit],
         )
-
-
-def _nulls(name: str, value: Any, field: str) -> int:
-    """How many nulls a field has; entries leave them out, and only this aggregate counts them."""
-    if value is None:
-        return name == field
-    if type(value) is dict:
-        return sum(
-            _nulls(f"{name}.{member}", inner, field)
-            for member, inner in value.items()
-            if f"{field}.".startswith(f"{name}.{member}.")
-        )
-    if type(value) is list:
-        return sum(_nulls(name, element, field) for element in value)
-    return 0

@@ -8,9 +8,13 @@ digit by digit what may stand there while the text is still on the edge of a bou
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
+from ...lucene.regexp import parse
+
 ANY: Final = "(?s:.)*"
+NONE: Final = "[^\\x{0}-\\x{10ffff}]"
 
 _LAST: Final = 0x10FFFF
 _PARTS: Final = re.compile(r"\\(.)|([*?])|([^\\*?]+)|\\", re.DOTALL)
@@ -33,6 +37,54 @@ def wildcard(pattern: str) -> str:
         else:
             pieces.append(literal(escaped or plain or "\\"))
     return "".join(pieces)
+
+
+def regexp(pattern: str, *, lower: bool) -> tuple[str, bool]:
+    """A pattern for a query's regular expression, and whether it is that exactly, or more.
+
+    What the index's have no word for (complements, intersections) is left open there.
+    """
+    nodes, expression = parse(pattern, lower)
+    exact = True
+
+    def write(expression: int) -> str:
+        nonlocal exact
+        match nodes[expression]:
+            case ("empty",):
+                return ""
+            case ("set", tuple(ranges)):
+                return _set(ranges)
+            case ("then", _, _):
+                return _chain(expression)
+            case ("any", frozenset(parts)):
+                return f"(?:{'|'.join(map(write, sorted(parts)))})" if parts else NONE
+            case ("star", int(inner)):
+                return f"(?:{write(inner)})*"
+            case _:
+                exact = False
+                return ANY
+
+    def _chain(expression: int) -> str:
+        pieces = []
+        while (node := nodes[expression])[0] == "then":
+            _, first, rest = node
+            assert isinstance(first, int)
+            assert isinstance(rest, int)
+            pieces.append(write(first))
+            expression = rest
+        return "".join([*pieces, write(expression)])
+
+    return write(expression), exact
+
+
+def _set(ranges: Iterable[tuple[int, int]]) -> str:
+    pieces = []
+    for first, last in ranges:
+        # Surrogates are no characters.
+        for low, high in ((first, min(last, 0xD7FF)), (max(first, 0xE000), last)):
+            if low <= high:
+                pieces.append(f"\\x{{{low:x}}}-\\x{{{high:x}}}")
+    return f"[{''.join(pieces)}]" if pieces else NONE
 
 
 def between(

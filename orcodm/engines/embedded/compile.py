@@ -8,16 +8,27 @@ other way round: what is excluded must not be too much, so an inexact clause is 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from math import inf, nextafter
+from typing import Any, ClassVar, Final, TypeAlias
 
 import tantivy
 from attrs import frozen
+from tantivy import FieldType, Query
 from tantivy import Occur as Must
-from tantivy import Query
 
 from ...lucene.analysis import analyze, normalize
-from ...lucene.entries import DAY, KIND, date, field_name, is_day
-from ...lucene.literals import BOOLEANS, Number, number
+from ...lucene.entries import (
+    DAY,
+    KIND,
+    LATITUDES,
+    LONGITUDES,
+    date,
+    field_name,
+    is_day,
+)
+from ...lucene.geometry import UNITS, around
+from ...lucene.literals import BOOLEANS as BOOLEAN_TEXTS
+from ...lucene.literals import Number, number
 from ...lucene.tree import (
     Boolean,
     Boost,
@@ -31,16 +42,17 @@ from ...lucene.tree import (
     Occur,
     Phrase,
     Range,
+    Regexp,
     Term,
     Verbatim,
     Wildcard,
 )
-from . import terms
-from .automata import between, literal, wildcard
+from .automata import between, literal, regexp, wildcard
 from .documents import KINDS
-from .terms import BEGINNING, COLLECTION, SCHEMA, UNINDEXED, UNIT, part, plain, prefix
+from .layout import DATES, NUMBERS, SCHEMA, SHARED, STRINGS, WORDS, Column, Layout
+from .terms import BEGINNING, COLLECTION, EXACT, UNINDEXED, UNIT, boolean, cut, plain, prefix, rounded
 
-STRINGS: Final = "[se]"
+Interval: TypeAlias = tuple[float | None, float | None]
 
 
 @frozen(eq=False)
@@ -53,9 +65,12 @@ class Plan:
     """Whether all hits have the same score."""
 
 
-def compile_plan(tree: Node) -> Plan:
-    """The plan of a tree. It does not say which kinds and collections are searched: see `within`."""
-    return _compile(tree) or _NOTHING
+def compile_plan(tree: Node, layout: Layout) -> Plan:
+    """The plan of a tree, for an index of this layout as it is now.
+
+    It does not say which kinds and collections are searched: see `within`.
+    """
+    return _Compiler(layout).compile(tree) or _NOTHING
 
 
 def within(plan: Plan, scope: str) -> tantivy.Query:
@@ -76,269 +91,363 @@ _ANYTHING: Final = Plan(_ALL.query, exact=False)
 """What the index knows nothing about."""
 
 
-def _compile(node: Node) -> Plan | None:
-    """None if analysis leaves nothing of the node: its Boolean then does without it."""
-    compiler = _COMPILERS.get(type(node))
-    return _ANYTHING if compiler is None else compiler(node)
+class _Compiler:
+    """Nodes to plans; None if analysis leaves nothing of a node: its Boolean then does without it."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+
+    def compile(self, node: Node) -> Plan | None:
+        return self._METHODS[type(node)](self, node)
+
+    # -- words ---------------------------------------------------------------------------------------
+
+    def _places(self, field: str | None) -> list[tuple[str, str]]:
+        """The index fields that have the words of a field, and what they begin with there."""
+        name = field_name(field)
+        if name is None:
+            return [("words", "")]
+        column = self._layout.column(WORDS, name)
+        return [] if column is None else [(column.name, column.start)]
+
+    def _term(self, node: Term) -> Plan | None:
+        if _is_path(node.field):
+            return self._verbatim(Verbatim(node.text, node.field))
+        words = analyze(node.text)
+        return self._any_word(words, node.text, node.field) if words else None
+
+    def _any_word(self, words: list[str], text: str, field: str | None) -> Plan:
+        plans = [
+            Plan(Query.term_query(SCHEMA, place, start + word))
+            for place, start in self._places(field)
+            for word in dict.fromkeys(words)
+        ]
+        return _either([*plans, *self._scalars(text, field)])
+
+    def _phrase(self, node: Phrase) -> Plan | None:
+        if _is_path(node.field):
+            return self._verbatim(Verbatim(node.text, node.field))
+        words = analyze(node.text)
+        if len(words) < 2:
+            return self._any_word(words, node.text, node.field) if words else None
+        plans = []
+        for place, start in self._places(node.field):
+            if node.slop or place == "words":
+                # Tantivy counts moves otherwise, and `words` has no positions: so all of the words, and
+                # the evaluator says how they stand.
+                clauses = [(Must.Must, Query.term_query(SCHEMA, place, start + word)) for word in set(words)]
+                plans.append(Plan(Query.boolean_query(clauses), exact=False))
+            else:
+                plans.append(Plan(Query.phrase_query(SCHEMA, place, [start + word for word in words])))
+        return _either([*plans, *self._scalars(node.text, node.field)])
+
+    def _wildcard(self, node: Wildcard) -> Plan:
+        if _is_path(node.field):
+            return self._strings(node.field, wildcard(node.pattern))
+        return self._words(node.field, wildcard(normalize(node.pattern)))
+
+    def _regexp(self, node: Regexp) -> Plan:
+        pattern, exact = regexp(node.pattern, lower=not _is_path(node.field))
+        find = self._strings if _is_path(node.field) else self._words
+        plan = find(node.field, pattern)
+        return plan if exact else _inexact(plan)
+
+    def _words(self, field: str | None, pattern: str) -> Plan:
+        """Documents with a word that fits the pattern."""
+        return _either([_pattern(place, start, pattern) for place, start in self._places(field)])
+
+    def _fuzzy(self, node: Fuzzy) -> Plan:
+        if _is_path(node.field):
+            column = self._layout.column(STRINGS, field_name(node.field) or "")
+            return _NOTHING if column is None else _close(column.name, column.start, node.text, node.edits)
+        text = normalize(node.text)
+        return _either([_close(place, start, text, node.edits) for place, start in self._places(node.field)])
+
+    # -- whole values --------------------------------------------------------------------------------
+
+    def _columns(self, sort: str, field: str | None) -> list[tuple[str, Column]]:
+        """The columns that may have a value of a field (None: of any of the value's), and their fields."""
+        name = field_name(field)
+        if name is None:
+            return [pair for pair in self._layout.columns(sort) if not pair[0].startswith("@")]
+        column = self._layout.column(sort, name)
+        return [] if column is None else [(name, column)]
+
+    def _verbatim(self, node: Verbatim) -> Plan:
+        name = field_name(node.field)
+        if name == KIND:
+            return _constant(Query.term_query(SCHEMA, "scope", node.text)) if node.text in KINDS else _NOTHING
+        if name == COLLECTION:
+            return _constant(Query.term_query(SCHEMA, "scope", UNIT + plain(node.text)))
+        term = node.text if _is_path(name) else cut(node.text)
+        plans = [
+            _constant(Query.term_query(SCHEMA, column.name, column.start + term))
+            for _, column in self._columns(STRINGS, name)
+        ]
+        if name is None and self._layout.full(STRINGS):
+            plans.append(_pattern(SHARED[STRINGS], _NAMES, literal(term)))
+        return self._known(name, [*plans, *self._scalars(node.text, node.field)])
+
+    def _known(self, name: str | None, plans: list[Plan]) -> Plan:
+        """One of the plans, but for fields that are not in the index."""
+        return _ANYTHING if name in UNINDEXED else _either(plans)
+
+    def _scalars(self, text: str, field: str | None) -> list[Plan]:
+        """The plans for the number or boolean that a text is."""
+        if text in BOOLEAN_TEXTS:
+            return [self._boolean_value(field, BOOLEAN_TEXTS[text])]
+        found = number(text)
+        return [] if found is None else self._number(field, found)
+
+    def _number(self, field: str | None, found: Number) -> list[Plan]:
+        # Of 1e23 no float is the value, and the float next to it also stands for integers that are not.
+        exact = _precise(found)
+        plans = []
+        for name, column in self._columns(NUMBERS, field):
+            if not column.name:
+                plans.append(self._having(name))
+                continue
+            plan = _constant(Query.term_query(SCHEMA, column.name, rounded(found.nearest)))
+            plans.append(plan if exact else _inexact(plan))
+        return [*plans, *self._elsewhere(NUMBERS, field)]
+
+    def _elsewhere(self, sort: str, field: str | None) -> list[Plan]:
+        """What else to look at where no field is named, and some have no column."""
+        return [_ANYTHING] if field_name(field) is None and self._layout.full(sort) else []
+
+    def _boolean_value(self, field: str | None, value: bool) -> Plan:
+        name = field_name(field)
+        if name is None:
+            return _pattern("has", _NAMES, f"{value:d}")
+        return _constant(Query.term_query(SCHEMA, "has", boolean(name, value)))
+
+    def _strings(self, field: str | None, pattern: str) -> Plan:
+        """Documents with a whole string that fits the pattern."""
+        name = field_name(field)
+        return self._known(
+            name, [_pattern(column.name, column.start, pattern) for _, column in self._columns(STRINGS, name)]
+        )
+
+    def _exists(self, node: Exists) -> Plan:
+        name = field_name(node.field)
+        assert name is not None
+        if _is_path(name):
+            return _ALL if name in UNINDEXED else _ANYTHING
+        return _constant(Query.term_query(SCHEMA, "has", prefix(name)))
+
+    def _having(self, name: str) -> Plan:
+        """Documents that have a field; what it has there is for the evaluator to see."""
+        return _inexact(self._exists(Exists(name)))
+
+    # -- ranges --------------------------------------------------------------------------------------
+
+    def _range(self, node: Range) -> Plan:
+        bounds = [bound for bound in (node.lower, node.upper) if bound is not None]
+        if not bounds:
+            return _ANYTHING if node.field is None else self._exists(Exists(node.field))
+        plain = not any(bound.quoted for bound in bounds)
+        numeric = plain and all(number(bound.text) for bound in bounds)
+        if _is_path(node.field):
+            plans = [*self._text_range(node), *(self._number_range(node) if numeric else [])]
+        elif numeric:
+            plans = self._number_range(node)
+        elif plain and all(date(bound.text) is not None for bound in bounds):
+            # Strings that are no dates are compared as text all the same.
+            plans = [*self._date_range(node), *self._text_range(node, but_dates=True)]
+        else:
+            plans = self._text_range(node)
+        return self._known(field_name(node.field), plans)
+
+    def _number_range(self, node: Range) -> list[Plan]:
+        lower, with_lower, exact_lower = _edge(node.lower, -inf)
+        upper, with_upper, exact_upper = _edge(node.upper, inf)
+        plans = []
+        for name, column in self._columns(NUMBERS, node.field):
+            if not column.name:
+                plans.append(self._having(name))
+                continue
+            plan = _interval(column.name, FieldType.Float, lower, upper, with_lower, with_upper)
+            plans.append(plan if exact_lower and exact_upper else _inexact(plan))
+        return [*plans, *self._elsewhere(NUMBERS, node.field)]
+
+    def _date_range(self, node: Range) -> list[Plan]:
+        # In instants, from the first that is in to the last; a day is all of its instants.
+        lower = upper = None
+        if node.lower is not None:
+            first = date(node.lower.text) or 0
+            lower = first if node.lower.inclusive else first + _length(node.lower)
+        if node.upper is not None:
+            last = date(node.upper.text) or 0
+            upper = (last + _length(node.upper) if node.upper.inclusive else last) - 1
+        return [
+            _interval(column.name, FieldType.Integer, lower, upper) if column.name else self._having(name)
+            for name, column in self._columns(DATES, node.field)
+        ] + self._elsewhere(DATES, node.field)
+
+    def _text_range(self, node: Range, *, but_dates: bool = False) -> list[Plan]:
+        lower = None if node.lower is None else node.lower.text
+        upper = None if node.upper is None else node.upper.text
+        with_lower, with_upper = _closed(node.lower), _closed(node.upper)
+        exact = True
+        if lower is not None and len(lower) > BEGINNING:
+            lower, with_lower, exact = lower[:BEGINNING], True, False
+        if upper is not None and len(upper) > BEGINNING:
+            # Whatever begins like the bound may still be below it.
+            upper, exact = None, False
+        pattern = between(lower, upper, with_lower=with_lower, with_upper=with_upper)
+        if pattern is None:
+            return []
+        plans = []
+        for name, column in self._columns(STRINGS, node.field):
+            if but_dates and not column.mixed:
+                continue
+            plan = _pattern(column.name, column.start, pattern)
+            sure = exact and not (but_dates and self._layout.column(DATES, name))
+            plans.append(plan if sure else _inexact(plan))
+        if field_name(node.field) is None and self._layout.full(STRINGS):
+            plan = _pattern(SHARED[STRINGS], _NAMES, pattern)
+            plans.append(plan if exact and not but_dates else _inexact(plan))
+        return plans
+
+    # -- places --------------------------------------------------------------------------------------
+
+    def _near(self, node: Near) -> Plan:
+        south, north, west, east = around(node.latitude, node.longitude, node.distance * UNITS[node.unit])
+        return self._place(node.field, south, north, west, east)
+
+    def _box(self, node: Box) -> Plan:
+        return self._place(node.field, node.south, node.north, node.west, node.east)
+
+    def _place(self, field: str | None, south: float, north: float, west: float, east: float) -> Plan:
+        """Documents with numbers that may be a point in a box, by the columns of latitudes and longitudes."""
+        name = field_name(field)
+        if self._layout.full(NUMBERS):
+            return _ANYTHING if name is None else self._having(name)
+        meridians: list[Interval] = [(west, east)] if west <= east else [(west, None), (None, east)]
+        latitudes = self._between(name, LATITUDES, [(south, north)])
+        longitudes = self._between(name, LONGITUDES, meridians)
+        both = [(Must.Must, latitudes.query), (Must.Must, longitudes.query)]
+        return Plan(Query.const_score_query(Query.boolean_query(both), 1.0), exact=False, constant=True)
+
+    def _between(self, name: str | None, members: Sequence[str], ranges: list[Interval]) -> Plan:
+        plans = []
+        for field, column in self._layout.columns(NUMBERS):
+            within, _, member = field.rpartition(".")
+            if member.lower() in members and name in (None, within) and column.name:
+                plans += [_interval(column.name, FieldType.Float, low, high) for low, high in ranges]
+        return _either(plans)
+
+    # -- together ------------------------------------------------------------------------------------
+
+    def _boolean(self, node: Boolean) -> Plan | None:
+        if not node.clauses:
+            return _NOTHING
+        compiled = [(clause.occur, self.compile(clause.node)) for clause in node.clauses]
+        kept = [(occur, plan) for occur, plan in compiled if plan is not None]
+        if not kept:
+            return None
+        if all(occur is Occur.MUST_NOT for occur, _ in kept):
+            return _NOTHING
+        clauses = [
+            (_OCCURS[occur], plan.query) for occur, plan in kept if plan.exact or occur is not Occur.MUST_NOT
+        ]
+        constant = all(plan.constant and occur is not Occur.SHOULD for occur, plan in kept)
+        return Plan(Query.boolean_query(clauses), all(plan.exact for _, plan in kept), constant)
+
+    def _boost(self, node: Boost) -> Plan | None:
+        plan = self.compile(node.node)
+        return plan and Plan(Query.boost_query(plan.query, node.factor), plan.exact, plan.constant)
+
+    _METHODS: ClassVar[dict[type[Node], Callable[[_Compiler, Any], Plan | None]]] = {
+        Term: _term,
+        Verbatim: _verbatim,
+        Phrase: _phrase,
+        Wildcard: _wildcard,
+        Regexp: _regexp,
+        Fuzzy: _fuzzy,
+        Range: _range,
+        Exists: _exists,
+        MatchAll: lambda self, node: _ALL,
+        Near: _near,
+        Box: _box,
+        Boost: _boost,
+        Boolean: _boolean,
+    }
 
 
-# -- words -----------------------------------------------------------------------------------------
+_OCCURS: Final = {Occur.MUST: Must.Must, Occur.SHOULD: Must.Should, Occur.MUST_NOT: Must.MustNot}
+# Names of fields of the value begin with a dot, or are none, or are a hash.
+_NAMES: Final = f"(?:[.#][^{literal(UNIT)}]*)?{literal(UNIT)}"
 
 
 def _is_path(field: str | None) -> bool:
     return field is not None and field.startswith("@path.")
 
 
-def _place(field: str | None) -> tuple[str, str]:
-    """The index field that has the words of a field, and what they begin with there."""
-    name = field_name(field)
-    return ("words", "") if name is None else (part(name), prefix(name))
-
-
-def _term(node: Term) -> Plan | None:
-    if _is_path(node.field):
-        return _verbatim(Verbatim(node.text, node.field))
-    words = analyze(node.text)
-    return _any_word(words, node.text, node.field) if words else None
-
-
-def _any_word(words: list[str], text: str, field: str | None) -> Plan:
-    place, start = _place(field)
-    plans = [Plan(Query.term_query(SCHEMA, place, start + word)) for word in dict.fromkeys(words)]
-    return _either([*plans, *_scalars(text, field)])
-
-
-def _phrase(node: Phrase) -> Plan | None:
-    if _is_path(node.field):
-        return _verbatim(Verbatim(node.text, node.field))
-    words = analyze(node.text)
-    if len(words) < 2:
-        return _any_word(words, node.text, node.field) if words else None
-    place, start = _place(node.field)
-    if node.slop or place == "words":
-        # Tantivy counts moves otherwise, and `words` has no positions: so all of the words, and the
-        # evaluator says how they stand.
-        clauses = [(Must.Must, Query.term_query(SCHEMA, place, start + word)) for word in set(words)]
-        together = Plan(Query.boolean_query(clauses), exact=False)
-    else:
-        together = Plan(Query.phrase_query(SCHEMA, place, [start + word for word in words]))
-    return _either([together, *_scalars(node.text, node.field)])
-
-
-def _wildcard(node: Wildcard) -> Plan:
-    if _is_path(node.field):
-        return _values(node.field, STRINGS + wildcard(node.pattern))
-    place, start = _place(node.field)
-    return _pattern(place, literal(start) + wildcard(normalize(node.pattern)))
-
-
-def _fuzzy(node: Fuzzy) -> Plan:
-    if _is_path(node.field):
-        return _ANYTHING
-    place, start = _place(node.field)
-    # The edits may also hit the name of the field, so the hits are put to the evaluator.
-    query = Query.fuzzy_term_query(SCHEMA, place, start + normalize(node.text), node.edits)
-    return Plan(query, exact=False)
-
-
-# -- whole values ----------------------------------------------------------------------------------
-
-
-def _verbatim(node: Verbatim) -> Plan:
-    name = field_name(node.field)
-    if name == KIND:
-        return _constant(Query.term_query(SCHEMA, "scope", node.text)) if node.text in KINDS else _NOTHING
-    if name == COLLECTION:
-        return _constant(Query.term_query(SCHEMA, "scope", UNIT + plain(node.text)))
-    text = terms.string(node.text, whole=_is_path(name))
-    return _either([_value(node.field, text), *_scalars(node.text, node.field)])
-
-
-def _scalars(text: str, field: str | None) -> list[Plan]:
-    """The plans for the number or boolean that a text is."""
-    if text in BOOLEANS:
-        return [_value(field, terms.exact(BOOLEANS[text])[0])]
-    found = number(text)
-    if found is None:
-        return []
-    wanted = dict.fromkeys(map(terms.number, (found.exact, found.nearest)))
-    plans = [_value(field, term) for term in wanted]
-    # Of 1e23 no float is the value, and the float next to it also stands for an integer that is not.
-    return plans if found.exact == found.nearest else [Plan(plan.query, exact=False) for plan in plans]
-
-
-def _value(field: str | None, term: str) -> Plan:
-    """Documents that have a value with this term."""
-    name = field_name(field)
-    if name is None:
-        return _values(None, literal(term))
-    if name in UNINDEXED:
-        return _ANYTHING
-    return _constant(Query.term_query(SCHEMA, "exact", prefix(name) + term))
-
-
-def _values(field: str | None, pattern: str | None) -> Plan:
-    """Documents that have a value whose term fits the pattern."""
-    name = field_name(field)
-    if pattern is None:
-        return _NOTHING
-    if name is None:
-        # Names of fields of the value begin with a dot, or are none, or are a hash.
-        return _pattern("exact", f"(?:[.#][^{literal(UNIT)}]*)?{literal(UNIT)}{pattern}")
-    if name in UNINDEXED:
-        return _ANYTHING
-    return _pattern("exact", literal(prefix(name)) + pattern)
-
-
-def _exists(node: Exists) -> Plan:
-    name = field_name(node.field)
-    assert name is not None
-    if _is_path(name):
-        return _ALL if name in UNINDEXED else _ANYTHING
-    return _constant(Query.term_query(SCHEMA, "has", prefix(name)))
-
-
-def _point(node: Near | Box) -> Plan:
-    name = field_name(node.field)
-    return _ANYTHING if name is None else Plan(_exists(Exists(name)).query, exact=False)
-
-
-# -- ranges ----------------------------------------------------------------------------------------
-
-
-def _range(node: Range) -> Plan:
-    field, lower, upper = node.field, node.lower, node.upper
-    bounds = [bound for bound in (lower, upper) if bound is not None]
-    if not bounds:
-        return _ANYTHING if field is None else _exists(Exists(field))
-    plain = not any(bound.quoted for bound in bounds)
-    numeric = plain and all(number(bound.text) for bound in bounds)
-    if _is_path(field):
-        plans = [_text_range(node), *([_number_range(node)] if numeric else [])]
-        return _either(plans)
-    if numeric:
-        return _number_range(node)
-    if plain and all(date(bound.text) is not None for bound in bounds):
-        # Strings that are no dates are compared as text all the same.
-        return _either([_date_range(node), _text_range(node, "s")])
-    return _text_range(node)
-
-
-def _number_range(node: Range) -> Plan:
-    exact = True
-
-    def edge(bound: Bound | None, step: int) -> str | None:
-        nonlocal exact
-        found = None if bound is None else number(bound.text)
-        if found is None:
-            return None
-        if _precise(found):
-            return terms.number(found.nearest)[1:]
-        # Among integers beyond 2**53 several share a float: one float further, and the evaluator decides.
-        exact = False
-        return terms.ordered(terms.neighbour(found.nearest, step))
-
-    lower, upper = edge(node.lower, -1), edge(node.upper, 1)
-    pattern = between(lower, upper, with_lower=_closed(node.lower), with_upper=_closed(node.upper))
-    if not exact:
-        pattern = between(lower, upper)
-    plan = _values(node.field, None if pattern is None else "n" + pattern)
-    return plan if exact else Plan(plan.query, exact=False)
-
-
-def _precise(found: Number) -> bool:
-    return found.exact == found.nearest and abs(found.nearest) < 2**53
-
-
-def _date_range(node: Range) -> Plan:
-    # In instants, from the first that is in to the first that is not; a day is all of its instants.
-    lower = upper = None
-    if node.lower is not None:
-        first = date(node.lower.text) or 0
-        whole = DAY if is_day(node.lower.text) else 1
-        lower = terms.moment(first if node.lower.inclusive else first + whole)
-    if node.upper is not None:
-        last = date(node.upper.text) or 0
-        whole = DAY if is_day(node.upper.text) else 1
-        upper = terms.moment(last + whole if node.upper.inclusive else last)
-    pattern = between(lower and lower[1:], upper and upper[1:], with_upper=False)
-    return _values(node.field, None if pattern is None else "d" + pattern)
-
-
-def _text_range(node: Range, letters: str = STRINGS) -> Plan:
-    lower = None if node.lower is None else node.lower.text
-    upper = None if node.upper is None else node.upper.text
-    with_lower, with_upper = _closed(node.lower), _closed(node.upper)
-    exact = True
-    if lower is not None and len(lower) > BEGINNING:
-        lower, with_lower, exact = lower[:BEGINNING], True, False
-    if upper is not None and len(upper) > BEGINNING:
-        # Whatever begins like the bound may still be below it.
-        upper, exact = None, False
-    pattern = between(lower, upper, with_lower=with_lower, with_upper=with_upper)
-    plan = _values(node.field, None if pattern is None else letters + pattern)
-    return plan if exact else Plan(plan.query, exact=False)
-
-
 def _closed(bound: Bound | None) -> bool:
     return bound is not None and bound.inclusive
 
 
-# -- together --------------------------------------------------------------------------------------
+def _length(bound: Bound) -> int:
+    """How many microseconds the bound of a range of dates is long."""
+    return DAY if is_day(bound.text) else 1
 
 
-def _boolean(node: Boolean) -> Plan | None:
-    if not node.clauses:
+def _precise(found: Number) -> bool:
+    return found.exact == found.nearest and abs(found.nearest) < EXACT
+
+
+def _edge(bound: Bound | None, outward: float) -> tuple[float | None, bool, bool]:
+    """A bound as a float, whether it is included, and whether that is exact."""
+    found = None if bound is None else number(bound.text)
+    if bound is None or found is None:
+        return None, True, True
+    if _precise(found):
+        return rounded(found.nearest), bound.inclusive, True
+    # Among integers beyond 2**53 several share a float: one float further, and the evaluator decides.
+    return rounded(nextafter(rounded(found.nearest), outward)), True, False
+
+
+def _interval(
+    name: str,
+    kind: FieldType,
+    lower: float | None,
+    upper: float | None,
+    with_lower: bool = True,
+    with_upper: bool = True,
+) -> Plan:
+    low, high = (-inf if lower is None else lower), (inf if upper is None else upper)
+    if low > high or (low == high and not (with_lower and with_upper)):
         return _NOTHING
-    compiled = [(clause.occur, _compile(clause.node)) for clause in node.clauses]
-    kept = [(occur, plan) for occur, plan in compiled if plan is not None]
-    if not kept:
-        return None
-    if all(occur is Occur.MUST_NOT for occur, _ in kept):
-        return _NOTHING
-    clauses = [
-        (_OCCURS[occur], plan.query) for occur, plan in kept if plan.exact or occur is not Occur.MUST_NOT
-    ]
-    constant = all(plan.constant and occur is not Occur.SHOULD for occur, plan in kept)
-    return Plan(Query.boolean_query(clauses), all(plan.exact for _, plan in kept), constant)
+    return _constant(Query.range_query(SCHEMA, name, kind, lower, upper, with_lower, with_upper))
+
+
+def _close(place: str, start: str, text: str, edits: int) -> Plan:
+    # The edits may also hit what all terms of the field begin with.
+    return Plan(Query.fuzzy_term_query(SCHEMA, place, start + text, edits), exact=not start)
+
+
+def _pattern(place: str, start: str, pattern: str) -> Plan:
+    """Documents with a term that fits the pattern, behind what the terms of the field begin with."""
+    beginning = start if start == _NAMES else literal(start)
+    try:
+        return _constant(Query.regex_query(SCHEMA, place, beginning + pattern))
+    except ValueError:  # the automaton would be too large
+        return _ANYTHING
 
 
 def _either(plans: list[Plan]) -> Plan:
+    if not plans:
+        return _NOTHING
     if len(plans) == 1:
         return plans[0]
     query = Query.boolean_query([(Must.Should, plan.query) for plan in plans])
     return Plan(query, exact=all(plan.exact for plan in plans))
 
 
-def _boost(node: Boost) -> Plan | None:
-    plan = _compile(node.node)
-    return plan and Plan(Query.boost_query(plan.query, node.factor), plan.exact, plan.constant)
+def _inexact(plan: Plan) -> Plan:
+    return Plan(plan.query, exact=False, constant=plan.constant)
 
 
 def _constant(query: tantivy.Query) -> Plan:
     return Plan(Query.const_score_query(query, 1.0), constant=True)
-
-
-def _pattern(place: str, pattern: str) -> Plan:
-    try:
-        return _constant(Query.regex_query(SCHEMA, place, pattern))
-    except ValueError:  # the automaton would be too large
-        return _ANYTHING
-
-
-_OCCURS: Final = {Occur.MUST: Must.Must, Occur.SHOULD: Must.Should, Occur.MUST_NOT: Must.MustNot}
-
-_COMPILERS: Final[dict[type[Node], Callable[[Any], Plan | None]]] = {
-    Term: _term,
-    Verbatim: _verbatim,
-    Phrase: _phrase,
-    Wildcard: _wildcard,
-    Fuzzy: _fuzzy,
-    Range: _range,
-    Exists: _exists,
-    MatchAll: lambda node: _ALL,
-    Near: _point,
-    Box: _point,
-    Boost: _boost,
-    Boolean: _boolean,
-}

@@ -31,7 +31,8 @@ from ...errors import OrcodmError, SessionClosed
 from ...lucene.entries import Entry
 from ...lucene.entries import entry as flatten
 from .documents import Latest, Stored, changes, latest, witness
-from .index import Generation, IndexDirectory, IndexFailure, Writer, WriterBusy, document
+from .index import Generation, IndexDirectory, IndexFailure, Writer, WriterBusy
+from .layout import Layout
 from .store import Store
 
 FEW: Final = 500
@@ -70,6 +71,7 @@ class Progress:
     """How far the index is, and what is beyond it. Another index state is another object."""
 
     searcher: tantivy.Searcher | None = None
+    layout: Layout = attrs.field(factory=Layout)
     applied: int = 0
     upto: int = 0
     pending: dict[int, Pending] = attrs.field(factory=dict)
@@ -102,6 +104,10 @@ class View:
     @property
     def searcher(self) -> tantivy.Searcher | None:
         return self.progress.searcher
+
+    @property
+    def layout(self) -> Layout:
+        return self.progress.layout
 
     @property
     def applied(self) -> int:
@@ -250,7 +256,7 @@ class Current:
                 state = self._state(self._directory)
                 generation = None if state is None else self._directory.open(state)
                 if generation is not None:
-                    self._adopt(generation, generation.applied)
+                    self._adopt(generation)
             self._opened = True
 
     def _start(self) -> None:
@@ -294,11 +300,15 @@ class Current:
         if generation is None:
             generation = directory.begin()
         with directory.writing(generation, large=not generation.applied) as writer:
+            # Nobody else writes from here on; but until here somebody may have.
+            if generation.applied and self._refreshed(directory) is not generation:
+                raise WriterBusy("another process made the index anew")
             applied, seen = self._apply(writer, generation.applied)
             if applied == generation.applied:
                 return
             writer.commit(applied, seen)
-            self._adopt(generation, applied)
+            generation.reload(applied, generation.layout)
+            self._adopt(generation)
 
     def _refreshed(self, directory: IndexDirectory) -> Generation | None:
         """The valid generation, as far as another process may have brought it."""
@@ -309,9 +319,10 @@ class Current:
         if generation is None or generation.name != state["generation"]:
             generation = directory.open(state)
             if generation is not None:
-                self._adopt(generation, generation.applied)
+                self._adopt(generation)
         elif state["applied"] > generation.applied:
-            self._adopt(generation, state["applied"])
+            generation.reload(state["applied"], Layout(state["layout"]))
+            self._adopt(generation)
         return generation
 
     def _state(self, directory: IndexDirectory) -> dict[str, Any] | None:
@@ -346,7 +357,7 @@ class Current:
                     continue
                 pending = known.get(identity)
                 same = pending is not None and pending.stored == stored
-                writer.put(identity, document(stored, pending.entry if pending and same else stored.entry()))
+                writer.put(stored, pending.entry if pending and same else stored.entry())
             applied = upto
             if applied == last:
                 return applied, seen
@@ -355,17 +366,16 @@ class Current:
     def _in_thread(self) -> bool:
         return threading.current_thread() is self._thread
 
-    def _adopt(self, generation: Generation, applied: int) -> None:
+    def _adopt(self, generation: Generation) -> None:
         """From now on this generation answers, and what it contains is no longer pending."""
-        generation.reload(applied)
+        applied = generation.applied
         with self._lock:
             old = self._progress
             self._generation = generation
-            if old.upto < applied:
-                self._progress = Progress(generation.searcher, applied, applied, {})
-            else:
-                left = {identity: one for identity, one in old.pending.items() if one.seq > applied}
-                self._progress = Progress(generation.searcher, applied, old.upto, left)
+            left = {identity: one for identity, one in old.pending.items() if one.seq > applied}
+            self._progress = Progress(
+                generation.searcher, generation.layout, applied, max(applied, old.upto), left
+            )
 
 
 _GONE: Final = flatten("", {}, None)

@@ -3,14 +3,15 @@
 The directory holds `state.json` and one directory for each *generation* of the index, of which the state
 names the valid one:
 
-    {"format": 1, "database": "...", "generation": "...", "applied": 4711, "witness": "..."}
+    {"format": 2, "database": "...", "generation": "...", "applied": 4711, "witness": "...", "layout": {...},
+     "checksum": "..."}
 
 `applied` is the last sequence number that the index is known to contain, `witness` what was written under
 it: where that differs, the database went back to an older state (a backup, a power cut) and has given the
-number a second time. The state is replaced, atomically, after Tantivy's commit; a crash between the two
-leaves changes in the index that will be applied again, which is the same as applying them once. An index
-that cannot be read, has another format or belongs to another database is left alone and a new generation is
-begun, so nothing here is ever repaired.
+number a second time. `layout` says which field is where. The state is replaced, atomically, after Tantivy's
+commit; a crash between the two leaves changes in the index that will be applied again, which is the same as
+applying them once. An index that cannot be read, has another format or belongs to another database is left
+alone and a new generation is begun, so nothing here is ever repaired.
 
 This is the one module that meets tantivy's exceptions; they leave it as `IndexFailure`.
 """
@@ -20,8 +21,9 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -29,11 +31,12 @@ import orjson
 import tantivy
 
 from ...errors import OrcodmError
-from ...lucene.entries import Entry
+from ...lucene.entries import Entry, Leaf, date
 from .documents import Stored
-from .terms import SCHEMA, UNINDEXED, exact, existing, part, prefix, scopes, words
+from .layout import BOOLEANS, DATES, NULLS, NUMBERS, SCHEMA, SORTS_OF_VALUES, STRINGS, WORDS, Column, Layout
+from .terms import EXACT, UNINDEXED, analysed, boolean, cut, existing, prefix, rounded, scopes
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Of the terms and of the schema below; another number makes every index anew."""
 
 HEAP: Final = 64_000_000
@@ -48,32 +51,78 @@ class WriterBusy(IndexFailure):
     """Another process is writing to this index."""
 
 
-def document(stored: Stored, entry: Entry) -> tantivy.Document:
-    """The index document of a stored one, by its entry."""
+def document(stored: Stored, entry: Entry, layout: Layout) -> tantivy.Document:
+    """The index document of a stored one, by its entry. Fields that are new to the layout get their place."""
     made = tantivy.Document()
     made.add_integer("id", stored.id)
     made.add_integer("seq", stored.seq)
     add = made.add_text
     add("scope", " ".join(scopes(stored.kind, stored.collection)))
-    add("has", existing(entry))
+    has, words = [existing(entry)], list[str]()
     for field, leaves in entry.path.items():
         if field not in UNINDEXED:
-            for leaf in leaves:
-                for term in exact(leaf, whole=True):
-                    add("exact", prefix(field) + term)
-    every: list[str] = []
+            _add(made, layout, field, leaves)
     for field, leaves in entry.leaves.items():
-        start = prefix(field)
+        _add(made, layout, field, leaves)
         for leaf in leaves:
-            for term in exact(leaf):
-                add("exact", start + term)
-            if type(leaf) is str and (tokens := words(leaf)):
-                # Each string is an addition of its own: there is a gap in the positions between two of
-                # them, and so no phrase matches across.
-                add(part(field), start + (" " + start).join(tokens))
-                every += tokens
-    add("words", " ".join(every))
+            if type(leaf) is str:
+                if found := analysed(leaf):
+                    _add_words(made, layout.claim(WORDS, field), found)
+                    words.append(found)
+            elif type(leaf) is bool:
+                has.append(boolean(field, leaf))
+    add("has", " ".join(has))
+    add("words", " ".join(words))
+    if b"null" in stored.text and (nulls := entry.nulls):
+        add("null", " ".join(map(prefix, nulls)))
+        for field, count in nulls.items():
+            layout.note(layout.claim(NULLS, field), many=count > 1)
     return made
+
+
+def _add(made: tantivy.Document, layout: Layout, field: str, leaves: Sequence[Leaf]) -> None:
+    """The whole values of a field."""
+    for leaf in leaves:
+        if type(leaf) is str:
+            _add_string(made, layout, field, leaf)
+        elif type(leaf) is bool:
+            layout.claim(BOOLEANS, field)
+        else:
+            assert not isinstance(leaf, str)
+            _add_number(made, layout.claim(NUMBERS, field), layout, leaf)
+    if len(leaves) > 1:
+        repeated = len(set(leaves)) < len(leaves)
+        for sort in SORTS_OF_VALUES:
+            if (column := layout.column(sort, field)) is not None:
+                layout.note(column, many=True, repeated=repeated)
+
+
+def _add_string(made: tantivy.Document, layout: Layout, field: str, text: str) -> None:
+    column = layout.claim(STRINGS, field)
+    term = text if field.startswith("@") else cut(text)
+    if term is not text and not column.rough:
+        layout.note(column, rough=True)
+    made.add_text(column.name, column.start + term)
+    if len(text) >= 10 and text[4] == "-" and (instant := date(text)) is not None:
+        if name := layout.claim(DATES, field).name:
+            made.add_integer(name, instant)
+    elif not column.mixed:
+        layout.note(column, mixed=True)
+
+
+def _add_number(made: tantivy.Document, column: Column, layout: Layout, value: int | float) -> None:
+    nearest = rounded(value)
+    layout.note(column, rough=nearest != value or abs(nearest) >= EXACT, mixed=type(value) is float)
+    if column.name:
+        made.add_float(column.name, nearest)
+
+
+def _add_words(made: tantivy.Document, column: Column, found: str) -> None:
+    # Each string is an addition of its own: there is a gap in the positions between two of them, and so
+    # no phrase matches across.
+    if column.start:
+        found = " ".join([column.start + word for word in found.split()])
+    made.add_text(column.name, found)
 
 
 @contextmanager
@@ -141,6 +190,7 @@ class Generation:
     def __init__(self, directory: Path, state: Mapping[str, Any]) -> None:
         self.name: str = state["generation"]
         self.applied: int = state["applied"]
+        self.layout = Layout(state.get("layout", {}))
         path = directory / self.name
         with _translated():
             if self.applied:
@@ -154,12 +204,13 @@ class Generation:
             self.index.reload()
             self.searcher = self.index.searcher()
 
-    def reload(self, applied: int) -> None:
-        """See what was committed; `applied` is what the state said before."""
+    def reload(self, applied: int, layout: Layout) -> None:
+        """See what was committed; `applied` and `layout` are what the state said before."""
         with _translated():
             self.index.reload()
             self.searcher = self.index.searcher()
         self.applied = applied
+        self.layout = layout
 
 
 class IndexDirectory:
@@ -173,16 +224,12 @@ class IndexDirectory:
         """What the state file says, if it is about this database and this format."""
         try:
             state = orjson.loads((self.path / _STATE).read_bytes())
-        except (OSError, ValueError):
+            # A name that is wrong by one bit would be a wrong answer.
+            sound = state.pop("checksum") == _checksum(state)
+        except (OSError, ValueError, KeyError, AttributeError, TypeError):
             return None
-        if (
-            not isinstance(state, dict)
-            or (state.get("format"), state.get("database")) != (FORMAT, self._database)
-            or type(state.get("applied")) is not int
-            or type(state.get("generation")) is not str
-        ):
-            return None
-        return state
+        mine = (state["format"], state["database"]) == (FORMAT, self._database) if sound else False
+        return state if mine else None
 
     def open(self, state: Mapping[str, Any]) -> Generation | None:
         """The generation that a state names, or None where it cannot be read."""
@@ -213,10 +260,11 @@ class IndexDirectory:
             "generation": generation.name,
             "applied": applied,
             "witness": witness,
+            "layout": generation.layout.plain(),
         }
         temporary = self.path / f"{_STATE}.{os.getpid()}"
         with _translated():
-            temporary.write_bytes(orjson.dumps(state))
+            temporary.write_bytes(orjson.dumps({**state, "checksum": _checksum(state)}))
             os.replace(temporary, self.path / _STATE)
             for other in self.path.iterdir():
                 if other.is_dir() and other.name != generation.name:
@@ -226,6 +274,10 @@ class IndexDirectory:
         """Declare that no generation is valid."""
         with suppress(OSError):
             (self.path / _STATE).unlink()
+
+
+def _checksum(state: Mapping[str, Any]) -> str:
+    return blake2b(orjson.dumps(state, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
 
 
 class Writer:
@@ -239,8 +291,10 @@ class Writer:
         # What a new generation was given; looking for documents to replace costs more than not to.
         self._added: set[int] | None = None if generation.applied else set()
 
-    def put(self, identity: int, made: tantivy.Document) -> None:
+    def put(self, stored: Stored, entry: Entry) -> None:
         assert self._writer is not None
+        made = document(stored, entry, self._generation.layout)
+        identity = stored.id
         try:
             if self._added is None or identity in self._added:
                 self._writer.delete_documents_by_term("id", identity)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from heapq import nsmallest
 from itertools import chain, islice
 from typing import Final
@@ -36,12 +36,13 @@ from .compile import Plan, among, compile_plan, within
 from .current import Current, Pending, View
 from .documents import ITEM, KINDS, Place, Stored, by_seq, count, item, items_from, scan, walk
 from .index import Hit, IndexFailure, find, frequency
+from .layout import WORDS, Layout
 from .matches import Match
 from .ordering import Key, best_first, ordering, read_cursor, write_cursor
 from .orders import Orders
 from .scoring import Corpus, Scorer, average_length, corpus
 from .store import Store
-from .terms import part, prefix, scopes
+from .terms import scopes
 
 CHUNK: Final = 1_000
 """How many rows are fetched at once."""
@@ -72,14 +73,20 @@ class Query:
         self.kinds = KINDS if mentions_kind(self.tree) else (ITEM,)
         self.everything = isinstance(self.tree, MatchAll) and self.kinds == (ITEM,)
         self.measured = find_near(self.tree) is not None
+        self._planned: tuple[Layout | None, int, Plan | None] = (None, 0, None)
         # The whole of the query is one exact string: what `==` is made of.
         self.string: tuple[str, str] | None = None
         if isinstance(self.tree, Verbatim) and self.tree.field and equality(self.tree.text) is None:
             self.string = field_name(self.tree.field) or "", self.tree.text
 
-    @cached_property
-    def plan(self) -> Plan:
-        return compile_plan(self.tree)
+    def plan(self, layout: Layout) -> Plan:
+        """What to ask of an index with this layout."""
+        known, version, plan = self._planned
+        if plan is None or known is not layout or version != layout.version:
+            version = layout.version
+            plan = compile_plan(self.tree, layout)
+            self._planned = layout, version, plan
+        return plan
 
     @cached_property
     def scorer(self) -> Scorer:
@@ -202,6 +209,10 @@ class _Answer:
         self._collection = operation.collection
         self._corpus: Corpus | None = None
 
+    @property
+    def _plan(self) -> Plan:
+        return self._query.plan(self._view.layout)
+
     def page(self) -> Page[SearchResult]:
         operation, view = self._operation, self._view
         if view.searcher is not None and view.complete and (page := self._ordered()) is not None:
@@ -210,7 +221,7 @@ class _Answer:
             return self._ranked()
         if operation.cursor is not None:
             return self._streamed()
-        if view.searcher is not None and self._query.plan.exact:
+        if view.searcher is not None and self._plan.exact:
             return self._best(view.searcher)
         return self._ranked()
 
@@ -294,7 +305,7 @@ class _Answer:
             hits = [hit for hit in hits if hit.id not in view.pending]
             for start in range(0, len(hits), CHUNK):
                 for match in self._fetched(hits[start : start + CHUNK]):
-                    if query.plan.exact or query.matches(match.entry):
+                    if self._plan.exact or query.matches(match.entry):
                         yield match
 
     def _pending(self) -> Iterator[Match]:
@@ -338,7 +349,7 @@ class _Answer:
         matches: Iterable[Match]
         if end == operation.offset:
             matches = ()
-        elif len(hits) < total and self._query.plan.constant and self._dense(searcher, total):
+        elif len(hits) < total and self._plan.constant and self._dense(searcher, total):
             matches = [*fresh, *islice(self._read_on(None, found[0].score), end)]
         else:
             # Where the page ends among equal scores, all of these are needed to say which come first.
@@ -425,7 +436,7 @@ class _Answer:
 
     def _checked(self, matches: Iterator[Match]) -> Iterator[Match]:
         """The matches among what may be one."""
-        if self._query.plan.exact:
+        if self._plan.exact:
             return matches
         return (match for match in matches if self._query.matches(match.entry))
 
@@ -433,7 +444,7 @@ class _Answer:
 
     def _indexed(self, searcher: tantivy.Searcher) -> tantivy.Query:
         """The query of the index, within the kinds and the collection that are searched."""
-        plan, kinds, collection = self._query.plan, self._query.kinds, self._collection
+        plan, kinds, collection = self._plan, self._query.kinds, self._collection
         if kinds == (ITEM,):
             scope = ITEM if collection is None else scopes(ITEM, collection)[2]
         elif collection is None:
@@ -469,13 +480,16 @@ class _Answer:
                 self._corpus = Corpus(
                     searcher.num_docs,
                     average_length(entries),
-                    lambda field, word: (
-                        frequency(searcher, "words", word)
-                        if field is None
-                        else frequency(searcher, part(field), prefix(field) + word)
-                    ),
+                    partial(self._frequency, searcher),
                 )
         return self._corpus
+
+    def _frequency(self, searcher: tantivy.Searcher, field: str | None, word: str) -> int:
+        """In how many documents of the index a field (None: any) has a word."""
+        if field is None:
+            return frequency(searcher, "words", word)
+        column = self._view.layout.column(WORDS, field)
+        return 0 if column is None else frequency(searcher, column.name, column.start + word)
 
     def _results(self, matches: Iterable[Match]) -> list[SearchResult]:
         tree, measured = self._query.tree, self._query.measured

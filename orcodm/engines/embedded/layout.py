@@ -1,0 +1,159 @@
+"""Which field of the index has the values of which field of the documents.
+
+Tantivy's fields are fixed when an index is made, those of documents are not: so an index has a number of
+*columns* of each sort, and a field takes one when a document first has a value of that sort in it:
+
+* words    the analysed words of its strings, with positions and a length that is its own;
+* strings  whole strings, in the order of code points;
+* numbers  as floats;
+* dates    the instants of strings that are ISO 8601 dates, in microseconds since the epoch.
+
+Booleans take none; they are terms of `has`, of which only the memory is kept here. When no column is left,
+later fields share one, in which the name is a part of each term; of their numbers and dates the index says
+no more than which documents have some.
+
+A column also remembers what it met, since that decides what can be read from it: see `Column`. All of this
+is written to the index's state with each commit. It only ever grows, so a reader may share it with the
+writer: what it sees too early makes it more careful, never wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import attrs
+import tantivy
+from attrs import define
+
+from .terms import prefix
+
+WORDS: Final = "words"
+STRINGS: Final = "strings"
+NUMBERS: Final = "numbers"
+DATES: Final = "dates"
+BOOLEANS: Final = "booleans"
+NULLS: Final = "nulls"
+
+COLUMNS: Final = {WORDS: 16, STRINGS: 24, NUMBERS: 32, DATES: 8, BOOLEANS: 64, NULLS: 64}
+"""How many fields have a column of their own. An index field with words or strings costs a byte for each
+document, whether or not that has a value there."""
+SHARED: Final = {WORDS: "words_shared", STRINGS: "strings_shared"}
+
+
+EMPTY: Final[Mapping[str, Any]] = {}
+
+
+@define
+class Column:
+    """Where the values of one sort of one field are.
+
+    `name` is the field of the index, empty where it has none; `start` what each term begins with there.
+    """
+
+    name: str
+    start: str = ""
+    many: bool = False
+    """Some document has more than one value."""
+    repeated: bool = False
+    """Some document has the same value twice."""
+    rough: bool = False
+    """Some value is not there as it is: it was cut or rounded."""
+    mixed: bool = False
+    """Of strings: some are no dates. Of numbers: some are floats."""
+
+    @property
+    def own(self) -> bool:
+        """Whether no other field shares it."""
+        return not self.start and bool(self.name)
+
+
+class Layout:
+    """The columns of one index."""
+
+    def __init__(self, columns: Mapping[str, Mapping[str, Mapping[str, Any]]] = EMPTY) -> None:
+        self._columns: dict[str, dict[str, Column]] = {sort: {} for sort in COLUMNS}
+        for sort, fields in columns.items():
+            self._columns[sort] = {field: Column(**column) for field, column in fields.items()}
+        self.version = 0
+        """Another number whenever something was added, so that a plan knows when it is out of date."""
+
+    def plain(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """What `__init__` makes a layout of, as JSON."""
+        return {
+            sort: {field: attrs.asdict(column) for field, column in fields.items()}
+            for sort, fields in self._columns.items()
+        }
+
+    def column(self, sort: str, field: str) -> Column | None:
+        """The column of a field (its full name); None where no document has such a value."""
+        return self._columns[sort].get(field) or (self._shared(sort, field) if self.full(sort) else None)
+
+    def full(self, sort: str) -> bool:
+        """Whether later fields have no column of their own."""
+        return len(self._columns[sort]) >= COLUMNS[sort]
+
+    def columns(self, sort: str) -> Iterator[tuple[str, Column]]:
+        """The fields that have a column of their own."""
+        return iter(list(self._columns[sort].items()))
+
+    def claim(self, sort: str, field: str) -> Column:
+        """The column of a field that has a value of this sort."""
+        column = self.column(sort, field)
+        if column is None:
+            index_field = f"{sort}{len(self._columns[sort])}" if sort in INDEXED else ""
+            column = self._columns[sort][field] = Column(index_field)
+            self.version += 1
+        return column
+
+    def note(self, column: Column, **facts: bool) -> None:
+        """Remember what was met in a column."""
+        for name in facts:
+            if not getattr(column, name):
+                setattr(column, name, True)
+                self.version += 1
+
+    def _shared(self, sort: str, field: str) -> Column:
+        name = SHARED.get(sort, "")
+        return Column(name, prefix(field) if name else "", many=True, repeated=True, rough=True, mixed=True)
+
+
+INDEXED: Final = frozenset({WORDS, STRINGS, NUMBERS, DATES})
+"""The sorts whose columns are fields of the index."""
+SORTS_OF_VALUES: Final = (STRINGS, NUMBERS, DATES, BOOLEANS)
+
+
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    # Signed, since deleting by term makes a signed term of a Python integer, which finds no unsigned one.
+    builder.add_integer_field("id", indexed=True, fast=True)
+    builder.add_integer_field("seq", fast=True)
+    for name in ("scope", "has", "null"):
+        builder.add_text_field(name, tokenizer_name="whitespace", index_option="basic")
+    for number in range(COLUMNS[WORDS]):
+        _add_words(builder, f"{WORDS}{number}")
+    for number in range(COLUMNS[STRINGS]):
+        builder.add_text_field(f"{STRINGS}{number}", tokenizer_name="raw", index_option="basic", fast=True)
+    for number in range(COLUMNS[NUMBERS]):
+        builder.add_float_field(f"{NUMBERS}{number}", indexed=True, fast=True)
+    for number in range(COLUMNS[DATES]):
+        builder.add_integer_field(f"{DATES}{number}", fast=True)
+    _add_words(builder, SHARED[WORDS])
+    builder.add_text_field(SHARED[STRINGS], tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("words", tokenizer_name="whitespace", index_option="freq")
+    return builder.build()
+
+
+def _add_words(builder: tantivy.SchemaBuilder, name: str) -> None:
+    builder.add_text_field(name, tokenizer_name="whitespace", index_option="position")
+
+
+SCHEMA: Final = _schema()
+"""The fields of every index: the columns, those that are shared, and
+
+* `words`  the words of all fields, without positions, for queries that name none;
+* `has`    the names of the fields that have a value and of those above them, and their booleans;
+* `null`   the names of the fields with a null;
+* `scope`  kind and collection, together and apart;
+* `id` and `seq`, the document's numbers.
+"""
