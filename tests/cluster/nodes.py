@@ -49,8 +49,8 @@ SETTINGS = {
 class Cluster:
     """Three nodes, numbered from 0.
 
-    For measuring there is `linked=False`: connections that cannot be cut, and code that is compiled to the end,
-    which costs twice the time to start.
+    For measuring there is `linked=False`: connections that cannot be cut, and code that is compiled to the
+    end, which costs twice the time to start.
     """
 
     def __init__(self, folder: Path, *, linked: bool = True) -> None:
