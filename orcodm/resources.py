@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from urllib.parse import urlencode
 
 from attrs import evolve, frozen
 
 from .engine import Engine
 from .errors import OrcodmError, UsageError
+from .flow import Flow, arun, run
 from .operations import AggregateResult, Operation, Ping
 from .operations import Page as Results
 from .values import encode
-from .wire.codec import Request, Response, decode_request, encode_response
-from .wire.urls import sent_segment
+
+if TYPE_CHECKING:
+    from .wire.codec import Response
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
@@ -162,16 +164,7 @@ class Raw(Resource):
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         """The response to a request here, or at `more` segments below. `body` is a value, or bytes."""
-        request = self._request(method, more, params, body, headers)
-        try:
-            operation = decode_request(request)
-        except OrcodmError as error:
-            return encode_response(Ping(), error, request)
-        try:
-            outcome: Any = self._engine.execute(operation)
-        except OrcodmError as error:
-            outcome = error
-        return encode_response(operation, outcome, request)
+        return run(self._exchange(method, more, params, body, headers), self._engine)
 
     async def arequest(
         self,
@@ -181,16 +174,7 @@ class Raw(Resource):
         body: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        request = self._request(method, more, params, body, headers)
-        try:
-            operation = decode_request(request)
-        except OrcodmError as error:
-            return encode_response(Ping(), error, request)
-        try:
-            outcome: Any = await self._engine.aexecute(operation)
-        except OrcodmError as error:
-            outcome = error
-        return encode_response(operation, outcome, request)
+        return await arun(self._exchange(method, more, params, body, headers), self._engine)
 
     def get(self, *more: str, **options: Any) -> Response:
         """`request("GET", ...)`"""
@@ -227,14 +211,18 @@ class Raw(Resource):
     async def adelete(self, *more: str, **options: Any) -> Response:
         return await self.arequest("DELETE", *more, **options)
 
-    def _request(
+    def _exchange(
         self,
         method: str,
         more: Iterable[str],
         params: Mapping[str, Any] | None,
         body: Any,
         headers: Mapping[str, str] | None,
-    ) -> Request:
+    ) -> Flow[Response]:
+        # Nothing else here speaks the protocol, and a program that does not should not wait for its codec.
+        from .wire.codec import Request, decode_request, encode_response
+        from .wire.urls import sent_segment
+
         target = "/".join(["/v0", *map(sent_segment, (*self._path, *more))])
         if params:
             words = {True: "true", False: "false"}
@@ -242,4 +230,14 @@ class Raw(Resource):
                 {name: words[value] if isinstance(value, bool) else value for name, value in params.items()}
             )
         content = body if isinstance(body, bytes) else b"" if body is None else encode(body)
-        return Request(method, target, tuple((headers or {}).items()), content)
+        request = Request(method, target, tuple((headers or {}).items()), content)
+        try:
+            operation = decode_request(request)
+        except OrcodmError as error:
+            return encode_response(Ping(), error, request)
+        outcome: Any
+        try:
+            outcome = yield operation
+        except OrcodmError as error:
+            outcome = error
+        return encode_response(operation, outcome, request)

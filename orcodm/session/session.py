@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import random
 import threading
@@ -261,7 +260,7 @@ class Session:
     async def _arun(self, flow: Flow[R]) -> R:
         if not self._unit.tracking:
             return await arun(flow, self.engine)
-        entered = self._enter(asyncio.current_task())
+        entered = self._enter(_current_task())
         try:
             return await arun(flow, self.engine)
         finally:
@@ -319,6 +318,8 @@ def retry(engine: Engine, function: Callable[[Session], R], attempts: int = 5) -
 
 
 async def aretry(engine: Engine, function: Callable[[Session], Awaitable[R]], attempts: int = 5) -> R:
+    import asyncio  # a tenth of our own import, and whoever awaits has it already
+
     for attempt in range(1, _positive(attempts) + 1):
         try:
             async with Session(engine) as session:
@@ -331,6 +332,8 @@ async def aretry(engine: Engine, function: Callable[[Session], Awaitable[R]], at
 
 
 def _current_task() -> Any:
+    import asyncio
+
     try:
         return asyncio.current_task()
     except RuntimeError:  # no event loop runs in this thread

@@ -7,7 +7,6 @@ when they return, SEARCH handlers the search index as well.
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -123,6 +122,8 @@ class EmbeddedEngine:
         """The answer to an operation; only reads of one row, which take microseconds, run on the loop."""
         if type(operation) in INLINE and self._store.ready:
             return self.execute(operation)
+        import asyncio  # whoever awaits has it already; others should not wait for it
+
         return await asyncio.get_running_loop().run_in_executor(self._executor(), self.execute, operation)
 
     def reindex(self) -> None:
@@ -143,6 +144,8 @@ class EmbeddedEngine:
         self._store.close()
 
     async def aclose(self) -> None:
+        import asyncio
+
         await asyncio.to_thread(self.close)
 
     def _forked(self) -> None:
