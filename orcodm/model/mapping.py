@@ -1,9 +1,8 @@
-"""Model instances to JSON values and back.
+"""Values of Python types to JSON and back: for each type two functions, `load` and `dump`.
 
-A `Schema` is made once for each class. It knows each attribute's name, its member in JSON, and two
-functions, `load` and `dump`, taken from a cattrs converter. Loading is strict: a text is never read as a
-number, so that what is loaded and saved again is the same value. Dumping loads again what it made, for
-every type that is not plain, so that a document which cannot be read back is never written.
+They are taken from a cattrs converter. Loading is strict: a text is never read as a number, so that what is
+loaded and saved again is the same value. Dumping loads again what it made, for every type that is not plain,
+so that a document which cannot be read back is never written.
 """
 
 from __future__ import annotations
@@ -11,26 +10,21 @@ from __future__ import annotations
 import re
 import types
 from base64 import b85decode
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin, is_typeddict
+from typing import Annotated, Any, Union, get_args, get_origin, is_typeddict
 from uuid import UUID
 
-import attrs
 from cattrs import Converter, IterableValidationError, StructureHandlerNotFoundError
 from cattrs.errors import ClassValidationError, IterableValidationNote
 from cattrs.preconf.orjson import make_converter
 
 from ..errors import InvalidDocument, InvalidFilter, InvalidModel, InvalidValue, Problem
 from ..values import check
-from .fields import FieldSpec
 from .unions import NoMember, union
-
-if TYPE_CHECKING:
-    from .model import Model
 
 Load = Callable[[Any], Any]
 Dump = Callable[[Any], Any]
@@ -53,163 +47,36 @@ class Misfits(ValueError):
         super().__init__("; ".join(map(repr, problems)))
 
 
-@attrs.define
-class Attribute:
-    """One field of a model: how it is called, and how its values go to JSON and back."""
-
-    name: str
-    member: str
-    type: Any
-    load: Load
-    dump: Dump
-    default: Any
-    attrs_attribute: attrs.Attribute[Any]
-    validators: tuple[Any, ...]
-
-
-class Schema:
-    """The mapping between instances of one model class and JSON objects."""
-
-    def __init__(self, model: type[Model], attributes: list[Attribute]) -> None:
-        self.model = model
-        self.attributes = tuple(attributes)
-        self.by_name = {attribute.name: attribute for attribute in attributes}
-        self.members = {attribute.member: attribute for attribute in attributes}
-        if len(self.members) != len(attributes):
-            raise InvalidModel(f"{model.__name__}: two fields have the same name in JSON")
-        self._loads = tuple(
-            (attribute.name, attribute.member, attribute.load, attribute) for attribute in attributes
-        )
-        self._dumps = tuple((attribute.name, attribute.member, attribute.dump) for attribute in attributes)
-        self._validated = tuple(attribute for attribute in attributes if attribute.validators)
-        self._nested = tuple(attribute for attribute in attributes if _mentions_model(attribute.type))
-
-    def fill(self, instance: Model, value: Any) -> None:
-        """Set an instance's fields from a JSON object; members the model does not know become its extra.
-
-        Raises `Misfits`. Validators and converters are not called: what is stored stays readable.
-        """
-        if type(value) is not dict:
-            raise Misfit(value, "expected an object")
-        fields: dict[str, Any] = {}
-        problems: list[Problem] = []
-        known = 0
-        for name, member, load, attribute in self._loads:
-            try:
-                if member in value:
-                    known += 1
-                    fields[name] = load(value[member])
-                else:
-                    fields[name] = _default(attribute, instance)
-            except Exception as error:
-                problems.extend(_problems(error, member, value.get(member)))
-        if problems:
-            raise Misfits(problems)
-        extra = (
-            {member: value[member] for member in value if member not in self.members}
-            if known < len(value)
-            else {}
-        )
-        instance.__dict__.update(fields)
-        instance.__dict__["_extra"] = extra
-
-    def to_value(self, instance: Model, validate: bool = False) -> dict[str, Any]:
-        """The JSON object of an instance. Raises `Misfits` with every problem.
-
-        Those of validators are looked for only if asked: what is stored may be older than they are.
-        """
-        fields = instance.__dict__
-        value: dict[str, Any] = {}
-        problems: list[Problem] = []
-        for name, member, dump in self._dumps:
-            try:
-                value[member] = dump(fields[name])
-            except KeyError:
-                problems.append(Problem(member, None, "the attribute was deleted"))
-            except Exception as error:
-                problems.extend(_problems(error, member, fields[name]))
-        if validate:
-            problems.extend(self.invalid(instance, value))
-        if problems:
-            raise Misfits(problems)
-        extra = fields.get("_extra")
-        if extra:
-            for member, unknown in extra.items():
-                value.setdefault(member, unknown)
-        return value
-
-    def invalid(self, instance: Model, fitting: Container[str]) -> Iterator[Problem]:
-        """What validators say of the members that fit, those of nested objects included."""
-        fields = instance.__dict__
-        for attribute in self._validated:
-            for validator in attribute.validators if attribute.member in fitting else ():
-                try:
-                    validator(instance, attribute.attrs_attribute, fields[attribute.name])
-                except Exception as error:
-                    reason = str(error.args[0]) if error.args else repr(error)
-                    yield Problem(attribute.member, fields[attribute.name], reason)
-        for attribute in self._nested:
-            if attribute.member in fitting:
-                for path, inner in _models_in(fields[attribute.name], attribute.member):
-                    schema = inner.schema()
-                    for one in schema.invalid(inner, schema.members):
-                        yield Problem(_join(path, one.path), one.value, one.reason)
-
-
-def _mentions_model(type_: Any) -> bool:
-    return hasattr(type_, "_value_semantics") or any(map(_mentions_model, get_args(type_)))
-
-
-def _models_in(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    if hasattr(value, "_value_semantics"):
-        yield path, value
-    elif isinstance(value, dict):
-        for name, member in value.items():
-            yield from _models_in(member, f"{path}[{name!r}]")
-    elif isinstance(value, (list, tuple)):
-        for index, member in enumerate(value):
-            yield from _models_in(member, f"{path}[{index}]")
-
-
-def _default(attribute: Attribute, instance: Any) -> Any:
-    default = attribute.default
-    if default is attrs.NOTHING:
-        raise Misfit(None, "required, but missing")
-    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]
-        return default.factory(instance) if default.takes_self else default.factory()
-    return default
-
-
 def invalid(model: type, key: str | None, error: Exception) -> InvalidDocument:
     """The error that users see for `Misfits` and their kin."""
-    return InvalidDocument(model.__name__, key, _problems(error, "", None))
+    return InvalidDocument(model.__name__, key, problems_of(error, "", None))
 
 
-def _problems(error: BaseException, path: str, value: Any) -> list[Problem]:
+def problems_of(error: BaseException, path: str, value: Any) -> list[Problem]:
     """Every problem of a nested error, with its path in dots and indexes."""
     if isinstance(error, Misfits):
-        return [Problem(_join(path, one.path), one.value, one.reason) for one in error.problems]
+        return [Problem(join(path, one.path), one.value, one.reason) for one in error.problems]
     if isinstance(error, Misfit):
         return [Problem(path, error.value, error.reason)]
     if isinstance(error, NoMember):
-        problems = [problem for inner in error.reasons for problem in _problems(inner, "", value)]
+        problems = [problem for inner in error.reasons for problem in problems_of(inner, "", value)]
         reasons = [f"{one.path}: {one.reason}" if one.path else one.reason for one in problems]
         return [Problem(path, value, "; or ".join(dict.fromkeys(reasons)))]
     if isinstance(error, (IterableValidationError, ClassValidationError)):
         noted: Any
         noted, others = error.group_exceptions()
-        problems = [problem for inner in others for problem in _problems(inner, path, value)]
+        problems = [problem for inner in others for problem in problems_of(inner, path, value)]
         for inner, note in noted:
             place = f"[{note.index!r}]" if isinstance(note, IterableValidationNote) else note.name
             at = note.index if isinstance(note, IterableValidationNote) else note.name
-            problems.extend(_problems(inner, _join(path, place), _at(value, at)))
+            problems.extend(problems_of(inner, join(path, place), _at(value, at)))
         return problems
     if isinstance(error, InvalidValue):
-        return [Problem(_join(path, error.path), value, str(error))]
+        return [Problem(join(path, error.path), value, str(error))]
     return [Problem(path, value, str(error) or type(error).__name__)]
 
 
-def _join(path: str, rest: str) -> str:
+def join(path: str, rest: str) -> str:
     return path + rest if not path or not rest or rest.startswith("[") else f"{path}.{rest}"
 
 
@@ -390,7 +257,7 @@ def codec(type_: Any) -> tuple[Load, Dump]:
         return codec(get_args(type_)[0])
     if type_ is Any or type_ is object:
         return _anything, _anything
-    if get_origin(type_) is list and get_args(type_)[0] in (str, int, bool):
+    if _is_plain_list(type_):
         return _plain_list(get_args(type_)[0])
     if _is_union(type_):
         members = get_args(type_)
@@ -431,6 +298,30 @@ def codec(type_: Any) -> tuple[Load, Dump]:
     return load, dump
 
 
+def told_by_type(type_: Any) -> bool:
+    """Whether the Python type of a value says if it fits, which is then the same in Python and in JSON."""
+    if get_origin(type_) is Annotated:
+        return told_by_type(get_args(type_)[0])
+    if _is_union(type_):
+        members = get_args(type_)
+        return len(members) == 2 and type(None) in members and all(member in PLAIN for member in members)
+    return type_ in PLAIN
+
+
+def same_in_json(type_: Any) -> bool:
+    """Whether values of a type are the same in Python and in JSON."""
+    if get_origin(type_) is Annotated:
+        return same_in_json(get_args(type_)[0])
+    if _is_union(type_):
+        members = get_args(type_)
+        return len(members) == 2 and type(None) in members and all(map(same_in_json, members))
+    return told_by_type(type_) or _is_plain_list(type_)
+
+
+def _is_plain_list(type_: Any) -> bool:
+    return get_origin(type_) is list and get_args(type_)[0] in (str, int, bool)
+
+
 def _plain_list(element: type) -> tuple[Load, Dump]:
     """Lists of texts, integers or booleans, which are copied and checked without a call for each element."""
     structure, only = converter.get_structure_hook(list[element]), {element}  # type: ignore[valid-type]
@@ -453,7 +344,7 @@ def encode(type_: Any, value: Any, where: str) -> Any:
         check(made)
         return made
     except (ValueError, TypeError, ExceptionGroup) as error:
-        reasons = "; ".join(problem.reason for problem in _problems(error, "", value))
+        reasons = "; ".join(problem.reason for problem in problems_of(error, "", value))
         raise InvalidFilter(f"{where}: {value!r} is not {_type_name(type_)}: {reasons}") from None
 
 
@@ -472,21 +363,3 @@ def _type_name(type_: Any) -> str:
     if isinstance(type_, type) and issubclass(type_, Enum):
         return f"one of {', '.join(repr(member.value) for member in type_)}"
     return type_.__name__ if isinstance(type_, type) and not get_args(type_) else str(type_)
-
-
-def attribute(owner: type, declared: attrs.Attribute[Any], type_: Any, spec: FieldSpec) -> Attribute:
-    """The `Attribute` of a declared field. Raises `InvalidModel` for a type that cannot be stored."""
-    try:
-        load, dump = codec(type_)
-    except InvalidModel as error:
-        raise InvalidModel(f"{owner.__name__}.{declared.name}: {error}") from error
-    return Attribute(
-        name=declared.name,
-        member=spec.name or declared.name,
-        type=type_,
-        load=load,
-        dump=dump,
-        default=spec.default,
-        attrs_attribute=declared,
-        validators=spec.validators,
-    )

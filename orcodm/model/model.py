@@ -14,7 +14,8 @@ from ..values import decode, encode
 from . import mapping
 from .declaration import declare, descriptor_of, field_type, register
 from .fields import Nested, field
-from .mapping import Misfit, Misfits, Schema
+from .mapping import Misfit, Misfits
+from .schema import Schema, attribute
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
@@ -80,8 +81,18 @@ class Model:
         return Expr(path, members, known.type, mapping.encode)
 
     @classmethod
+    def _normal(cls, value: Any) -> Any:
+        if cls.schema().keeps(value) and not cls._upgrades():
+            return value
+        return cls.from_value(value)._dumped(validate=False)
+
+    @classmethod
+    def _upgrades(cls) -> bool:
+        return cls.upgrade.__func__ is not Model.upgrade.__func__  # type: ignore[attr-defined]
+
+    @classmethod
     def _upgraded(cls, value: Any) -> Any:
-        if cls.upgrade.__func__ is Model.upgrade.__func__ or type(value) is not dict:  # type: ignore[attr-defined]
+        if not cls._upgrades() or type(value) is not dict:
             return value
         return cls.upgrade(decode(encode(value)))  # a copy at every depth: the hook may change it in place
 
@@ -167,7 +178,7 @@ class Path:
 
 def _make_schema(cls: type[Model]) -> Schema:
     attributes = [
-        mapping.attribute(cls, one, field_type(cls, one.name), descriptor_of(cls, one.name)[0].spec)
+        attribute(cls, one, field_type(cls, one.name), descriptor_of(cls, one.name)[0].spec)
         for one in attrs.fields(cast("Any", cls))
         if one.name not in cls._outside
     ]

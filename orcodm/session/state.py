@@ -59,6 +59,10 @@ class Mapped(Protocol):
     def from_value(cls, value: Any) -> Self: ...
 
     @classmethod
+    def _normal(cls, value: Any) -> Any:
+        """What a load and save make of a stored value: itself, where both are known to change nothing."""
+
+    @classmethod
     def _upgraded(cls, value: Any) -> Any:
         """A stored value in the shape of today's model."""
 

@@ -21,13 +21,19 @@ def changes(document: Mapped) -> tuple[Any, bytes] | None:
     current, text = checked(document, validate=False)
     if text == base:
         return None
-    normal = _normal(document, decode(base))
+    stored = decode(base)
+    normal = document._normal(stored)
+    if normal is stored:
+        # Plain values: what Python calls different is different in JSON, though not the other way round.
+        if current == stored and same(current, stored):
+            return None
+        document._dumped(validate=True)
+        return current, text
     if same(current, normal):
         return None
     document._dumped(validate=True)
     if encode(normal) == base:
-        return current, text  # the common case: what is stored has the model's own spelling
-    stored = decode(base)
+        return current, text  # what is stored has the model's own spelling
     if not same(stored, document._upgraded(decode(base))):
         # A value in an older shape is written whole in today's: half of each would be neither.
         return current, text
@@ -37,12 +43,7 @@ def changes(document: Mapped) -> tuple[Any, bytes] | None:
 
 def spelled(document: Mapped, stored: Any) -> Any:
     """The document's value, spelled as a stored one where it says the same. Raises `InvalidDocument`."""
-    return keep_spelling(checked(document)[0], _normal(document, stored), stored)
-
-
-def _normal(document: Mapped, stored: Any) -> Any:
-    """What a load and save make of a stored value."""
-    return type(document).from_value(stored)._dumped(validate=False)
+    return keep_spelling(checked(document)[0], document._normal(stored), stored)
 
 
 def checked(document: Mapped, validate: bool = True) -> tuple[dict[str, Any], bytes]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from orcodm import InvalidDocument
+from orcodm import Document, Field, InvalidDocument, field
+from orcodm.session.merge import same
 from orcodm.session.tracking import changes, dirty, stand_on
 from orcodm.values import decode, encode
 
@@ -76,6 +79,40 @@ def test_a_change_that_is_taken_back_is_none() -> None:
     assert dirty(user._mapped())
     user.address = Address(city="London")
     assert not dirty(user._mapped())
+
+
+class Plain(Document, collection="plain"):
+    """Nothing in it is written otherwise than it is in Python."""
+
+    name: Field[str]
+    size: Field[float | None] = field(default=None)
+    tags: Field[list[int]] = field(factory=list)
+
+
+PLAIN = st.fixed_dictionaries(
+    {
+        "name": st.sampled_from(["", "a", "é"]),
+        "size": st.sampled_from([None, 0, 0.0, 1, 1.0, -0.0, 1e30, 10**30]),
+        "tags": st.lists(st.integers(0, 1), max_size=2),
+    }
+)
+
+
+@given(PLAIN, PLAIN, st.booleans(), st.dictionaries(st.sampled_from("xy"), st.integers(0, 1)))
+def test_a_plain_document_is_written_exactly_where_its_json_differs(
+    before: Any, after: Any, reordered: bool, extra: Any
+) -> None:
+    value = dict(reversed(before.items())) if reordered else before
+    value = {**value, **extra}
+    document = Plain.from_value(value)
+    document.key = "a"
+    stand_on(document._mapped(), "0a", encode(value))
+    document.name, document.size, document.tags = after["name"], after["size"], after["tags"]
+    change = changes(document._mapped())
+    assert (change is None) == same(before, after)
+    if change is not None:
+        assert same(change[0], {**after, **extra})
+        assert change[1] == encode(change[0])
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800", {"a": {1: 2}}, {1, 2}, object()])
