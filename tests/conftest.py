@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -26,3 +27,9 @@ def cluster_url(request: pytest.FixtureRequest) -> str:
     """The engine URL of a cluster that the test leaves whole: one that stands ($ORCODM_CLUSTER), or ours."""
     url: str = os.environ.get("ORCODM_CLUSTER") or request.getfixturevalue("cluster").url
     return url
+
+
+@pytest.fixture
+def prefix() -> str:
+    """A prefix that no other test uses on the same cluster."""
+    return f"t{secrets.token_hex(6)}"
