@@ -18,7 +18,7 @@ class Capabilities:
     `atomic_batch`: a `Batch` is one transaction. `keyset`: `Search(cursor=...)`. `ref_chain`: refs are
     the chain of `orcodm.refs`, so that a writer knows the ref it will make; elsewhere they are opaque.
     `max_limit`: the largest page. `own_writes`: a search sees what was written before it. `records`: `Dump`
-    and `Restore`.
+    and `Restore`. `terms`: `ListTerms`.
     """
 
     atomic_batch: bool
@@ -27,6 +27,7 @@ class Capabilities:
     max_limit: int
     own_writes: bool
     records: bool = False
+    terms: bool = False
 
 
 @runtime_checkable

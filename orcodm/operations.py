@@ -604,6 +604,56 @@ class Search(Operation[Page[SearchResult]]):
     without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
 
 
+@frozen
+class TermCount:
+    """A word or a value, and in how many items it is."""
+
+    text: str
+    count: int
+
+
+@frozen(kw_only=True)
+class Terms:
+    """Some terms of a field; `documents` is how many items have the field."""
+
+    documents: int
+    terms: tuple[TermCount, ...] = attrs.field(converter=_tuple)
+
+
+def _some(instance: Any, attribute: Attribute[Any], text: Any) -> None:
+    _text(instance, attribute, text)
+    if not text:
+        raise InvalidParameter(
+            f"{attribute.name} must not be empty", details={attribute.name: "Must not be empty."}
+        )
+
+
+def _each_some(instance: Any, attribute: Attribute[Any], texts: Any) -> None:
+    for text in texts:
+        _some(instance, attribute, text)
+
+
+LONGEST_TERM: Final = 255
+"""Longer values are no suggestions: `ListTerms` leaves them out where it is not asked for `only` them."""
+
+
+@frozen(kw_only=True)
+class ListTerms(Operation[Terms]):
+    """The words of a field of the items, or with `whole` its string values, each with how many items have it.
+
+    Those that begin with `prefix`, upper and lower case alike, most frequent first, then by the alphabet. Or,
+    where there are `only`, exactly these, in that order, those that nobody has among them. Needs
+    `capabilities.terms`.
+    """
+
+    collection: str = attrs.field(validator=_name)
+    field: str = attrs.field(validator=_some)
+    whole: bool = False
+    prefix: str = attrs.field(default="", validator=_text)
+    only: tuple[str, ...] = attrs.field(default=(), converter=_tuple, validator=_each_some)
+    limit: int = attrs.field(default=DEFAULT_LIMIT, validator=_count)
+
+
 # -- operations: events ----------------------------------------------------------------------------
 
 

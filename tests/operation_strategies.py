@@ -102,6 +102,10 @@ ATTRIBUTES: dict[str, Make] = {
     "timestamp": moments,
     "ordinal": ordinals,
     "ref": refs,
+    "field": field_names,
+    "whole": st.booleans(),
+    "prefix": texts,
+    "only": fields,
     "records": st.deferred(lambda: st.lists(records, max_size=3)),
 }
 SPECIAL: dict[tuple[type[Any], str], Make] = {
@@ -283,6 +287,9 @@ RESULTS: dict[type[Any], Callable[[Any], Make]] = {
     ops.GetRelation: _relation,
     ops.DeleteRelation: lambda operation: st.none(),
     ops.ListRelations: lambda operation: pages(operation, items, by_offset),
+    ops.ListTerms: lambda operation: st.builds(
+        ops.Terms, documents=counts, terms=st.lists(st.builds(ops.TermCount, texts, counts), max_size=3)
+    ),
     ops.Dump: lambda operation: pages(operation, records, by_place),
     ops.Restore: _restored,
     ops.Batch: _outcomes,

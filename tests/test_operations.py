@@ -238,7 +238,7 @@ def test_operations_are_frozen_values() -> None:
 
 def test_every_operation_is_known_documented_and_slotted() -> None:
     known = all_operations()
-    assert len(known) == 23
+    assert len(known) == 24
     assert known <= set(Operation.__subclasses__())
     assert all(operation.__doc__ for operation in known)
     assert not hasattr(Get(collection="c", key="k"), "__dict__")

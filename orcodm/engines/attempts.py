@@ -49,6 +49,7 @@ from ..operations import (
     GetRelation,
     IfAbsent,
     IfMatch,
+    ListTerms,
     Operation,
     Patch,
     PatchEvent,
@@ -347,7 +348,7 @@ class Server:
 
 def needs(operation: Operation[Any]) -> bool:
     """Whether an operation is one that not every server has."""
-    return isinstance(operation, Dump | Restore | Search) and (
+    return isinstance(operation, Dump | Restore | ListTerms | Search) and (
         not isinstance(operation, Search) or operation.cursor is not None
     )
 
@@ -358,6 +359,8 @@ def require(operation: Operation[Any], capabilities: Capabilities) -> None:
         raise Unsupported("This server has no keyset paging: search with an offset instead of a cursor.")
     if isinstance(operation, Dump | Restore) and not capabilities.records:
         raise Unsupported("This server tells nothing but items, events and relations one by one.")
+    if isinstance(operation, ListTerms) and not capabilities.terms:
+        raise Unsupported("This server does not tell its words, which suggestions and likeness need.")
 
 
 # -- many at once ----------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ Hand-written, by recursive descent over one master expression for words. The rul
 
 Extensions, all of them errors in Lucene or words that nobody writes: verbatim terms in backticks; `*` alone
 for everything; `_exists_:field`; `>=`, `>`, `<=`, `<` after a field's colon; negative numbers there
-(`age:-5`); `field:NEAR:{...}` and `field:IN:{...}`. One escape differs: `\\u0041` in a wildcard is the letter.
+(`age:-5`); `field:NEAR:{...}` and `field:IN:{...}`. One escape differs: `\\u0041` in a wildcard is the
+letter, and not a u.
 
 Errors are `InvalidQuery` with `position` and `expected`.
 """

@@ -19,6 +19,7 @@ from ..operations import (
     ListEvents,
     ListRefs,
     ListRelations,
+    ListTerms,
     Operation,
     Patch,
     PatchEvent,
@@ -116,6 +117,10 @@ SCHEMAS: Final[dict[str, Schema]] = {
         total_count={"type": "integer", "minimum": 0},
         aggregates={"type": "array", "items": _object({"aggregate_kind": _TEXT, "value_count": _INTEGER})},
     ),
+    "Terms": _page(
+        _object({"term": _TEXT, "count": {"type": "integer", "minimum": 0}}),
+        total_count={"type": "integer", "minimum": 0},
+    ),
     "Records": _page({"anyOf": [named("Version"), named("SearchResult")]}),
     "Outcomes": {"anyOf": [{"type": "array", "items": _PART}, _IMPORTED]},
 }
@@ -131,6 +136,7 @@ BODIES: Final[dict[type[Operation[Any]], Schema]] = {
     ListEvents: named("Events"),
     Search: named("SearchResults"),
     Batch: named("Outcomes"),
+    ListTerms: named("Terms"),
     Dump: named("Records"),
     Restore: named("Outcomes"),
 }

@@ -23,7 +23,7 @@ _CONDITIONS: Final[dict[str, dict[str, Any]]] = {
     "If-None-Match": {"enum": ['"*"', "*"]},
 }
 _INTEGERS: Final = frozenset({"limit", "offset"})
-_FLAGS: Final = frozenset({"values", "upsert", "purge", "force"})
+_FLAGS: Final = frozenset({"values", "upsert", "purge", "force", "whole"})
 
 
 @cache

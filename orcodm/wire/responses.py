@@ -29,6 +29,7 @@ from ..operations import (
     ListEvents,
     ListRefs,
     ListRelations,
+    ListTerms,
     Operation,
     Page,
     Patch,
@@ -42,6 +43,8 @@ from ..operations import (
     RelationItem,
     Restore,
     Search,
+    TermCount,
+    Terms,
     Written,
 )
 from .batches import Import, encode_import_result
@@ -194,6 +197,12 @@ def _events(operation: ListEvents, page: Page[EventItem], request: Request | Non
 
 def _records(operation: Dump, page: Page[Any], request: Request | None) -> Response:
     return _page(operation, page, request, [write_record(record) for record in page.results])
+
+
+def _terms(operation: ListTerms, terms: Terms, request: Request | None) -> Response:
+    entries = [{"term": term.text, "count": term.count} for term in terms.terms]
+    body = {"count": len(entries), "total_count": terms.documents, "results": entries}
+    return Response(200, (CONTENT_TYPE, _VARY), dump(body))
 
 
 def _restored(operation: Restore, result: BatchResult, request: Request | None) -> Response:
@@ -411,6 +420,12 @@ def _beside(operation: Operation[Page[Any]], link: str | None) -> Operation[Page
     return beside
 
 
+def _read_terms(operation: ListTerms, response: Response) -> Terms:
+    body = values.decode(response.body)
+    entries = [TermCount(entry["term"], entry["count"]) for entry in body["results"]]
+    return Terms(documents=body["total_count"], terms=entries)
+
+
 def _read_outcomes(operation: Batch, response: Response) -> BatchResult:
     parts = values.decode(response.body)
     if len(parts) != len(operation.operations):
@@ -463,6 +478,7 @@ _WRITERS: Final[dict[type[Operation[Any]], Callable[[Any, Any, Request | None], 
     DeleteRelation: _nothing,
     ListRelations: _items,
     Batch: _outcomes,
+    ListTerms: _terms,
     Dump: _records,
     Restore: _restored,
     Import: _imported,
@@ -490,6 +506,7 @@ _READERS: Final[dict[type[Operation[Any]], Callable[[Any, Response], Any]]] = {
     DeleteRelation: _read_nothing,
     ListRelations: _reader_of_pages(read_item),
     Batch: _read_outcomes,
+    ListTerms: _read_terms,
     Dump: _reader_of_pages(read_record),
     Restore: _read_restored,
 }

@@ -29,6 +29,7 @@ from ..operations import (
     ListEvents,
     ListRefs,
     ListRelations,
+    ListTerms,
     Operation,
     Patch,
     PatchEvent,
@@ -183,7 +184,7 @@ _AGGREGATE = Parameter(
 
 # A parameter that is there but empty is a value for these, and nothing for any other.
 EMPTY_IS_A_VALUE: Final = frozenset(
-    {"query", "startKey", "afterKey", "beforeKey", "endKey", "cursor", "records"}
+    {"query", "startKey", "afterKey", "beforeKey", "endKey", "cursor", "records", "terms"}
 )
 
 
@@ -267,6 +268,10 @@ def _dumps(asked: Asked) -> bool:
     return "records" in asked.parameters
 
 
+def _lists_terms(asked: Asked) -> bool:
+    return "terms" in asked.parameters
+
+
 def _restores(asked: Asked) -> bool:
     return asked.media_type == RECORDS_TYPE
 
@@ -299,6 +304,20 @@ _DUMP = (
     _LIMIT,
 )
 
+_TERMS = (
+    _text("terms", "field", "The terms of a field, with how many items have each. An extension."),
+    _flag("whole", False, "Whether they are whole values in place of words."),
+    _text("prefix", "prefix", "What they begin with."),
+    Parameter(
+        name="only",
+        attribute="only",
+        read=lambda text, query: read_fields(text),
+        write=lambda texts, query: write_fields(texts) or None,
+        about="These in place of all with the prefix, divided by commas.",
+    ),
+    _LIMIT,
+)
+
 _UPSERT = _flag("upsert", False, "Whether the changes apply to {} where there is no value.")
 
 TABLE: Final = (
@@ -306,6 +325,7 @@ TABLE: Final = (
     Route(operation=Dump, method="GET", path="{collection}", parameters=_DUMP, when=_dumps),
     Route(operation=Dump, method="GET", path="", parameters=_DUMP, when=_dumps),
     Route(operation=Search, method="GET", path="{collection}", parameters=_SEARCH, when=_searches),
+    Route(operation=ListTerms, method="GET", path="{collection}", parameters=_TERMS, when=_lists_terms),
     Route(operation=Search, method="GET", path="", parameters=_SEARCH),
     Route(operation=Batch, method="POST", path="", body="batch", when=_is_batch),
     Route(operation=Restore, method="POST", path="", body="records", when=_restores),

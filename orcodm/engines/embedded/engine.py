@@ -33,6 +33,7 @@ from ...operations import (
     ListEvents,
     ListRefs,
     ListRelations,
+    ListTerms,
     Operation,
     Patch,
     PatchEvent,
@@ -45,7 +46,7 @@ from ...operations import (
     Restore,
     Search,
 )
-from . import events, items, records, relations, search
+from . import events, items, records, relations, search, suggestions
 from .store import BUSY_SECONDS, Store, Synchronous, Transaction
 
 R = TypeVar("R")
@@ -78,7 +79,13 @@ class EmbeddedEngine:
     """
 
     capabilities = Capabilities(
-        atomic_batch=True, keyset=True, ref_chain=True, max_limit=MAX_LIMIT, own_writes=True, records=True
+        atomic_batch=True,
+        keyset=True,
+        ref_chain=True,
+        max_limit=MAX_LIMIT,
+        own_writes=True,
+        records=True,
+        terms=True,
     )
 
     def __init__(
@@ -214,6 +221,7 @@ HANDLERS: Final[dict[type[Operation[Any]], Handler]] = {
     List: Handler(How.READ, items.list_),
     ListRefs: Handler(How.READ, items.list_refs),
     Search: Handler(How.SEARCH, search.search),
+    ListTerms: Handler(How.SEARCH, suggestions.list_terms),
     PostEvent: Handler(How.WRITE, events.post_event),
     GetEvent: Handler(How.POINT, events.get_event),
     PutEvent: Handler(How.WRITE, events.put_event),

@@ -43,6 +43,7 @@ from .orders import Orders
 from .scoring import Corpus, Scorer, average_length, corpus
 from .store import Store
 from .terms import scopes
+from .vocabulary import Vocabularies
 
 CHUNK: Final = 1_000
 """How many rows are fetched at once."""
@@ -140,10 +141,12 @@ class Searcher:
         self.current = Current(store)
         self.orders = Orders()
         self.rows = Rows()
+        self.vocabularies = Vocabularies(store)
         store.after_fork.append(self._forked)
 
     def _forked(self) -> None:
         self.orders = Orders()
+        self.vocabularies = Vocabularies(self.store)
 
     def close(self) -> None:
         self.current.close()
