@@ -414,7 +414,11 @@ class List(Operation[Page[Item]]):
 
 @frozen(kw_only=True)
 class ListRefs(Operation[Page[Version]]):
-    """The history of a key, newest first. Raises `NotFound` where there never was one or it was purged."""
+    """The history of a key, newest first. Raises `NotFound` where there never was one or it was purged.
+
+    `at` is what the engine knows of the place `offset`, in the `next` of a page that it gave, so that it need
+    not count up to it again. It says nothing to others, and has no part in equality.
+    """
 
     collection: str = attrs.field(validator=_name)
     key: str = attrs.field(validator=_name)
@@ -423,6 +427,7 @@ class ListRefs(Operation[Page[Version]]):
     values: bool = False
     with_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
     without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
+    at: int | None = attrs.field(default=None, eq=False, repr=False)
 
 
 # -- operations: search ----------------------------------------------------------------------------

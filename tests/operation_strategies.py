@@ -116,6 +116,7 @@ SPECIAL: dict[tuple[type[Any], str], Make] = {
     (ops.PostEvent, "timestamp"): st.none() | moments,
     (ops.PostEvent, "ordinal"): st.none() | ordinals,
     (ops.PutRelation, "value"): objects,
+    (ops.ListRefs, "at"): st.none() | counts,
 } | {
     (kind, bound): strategy
     for kind, strategy in ((ops.List, st.none() | texts), (ops.ListEvents, bounds))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 D = TypeVar("D", bound="Document")
 
-PAGE_SIZE = 100
+PAGE_SIZE = 500
 """How many versions a loop reads at once, where the engine allows that many."""
 
 

@@ -197,6 +197,16 @@ def test_a_history_from_an_offset_on(engine: Engine, offset: int, values: list[i
     assert (page.prev is None) == (offset == 0)
 
 
+def test_a_history_that_is_purged_between_two_pages_is_over(engine: Engine) -> None:
+    for n in range(7):
+        put(engine, "a", n)
+    page = engine.execute(ListRefs(collection=THINGS, key="a", limit=3))
+    delete(engine, "a", purge=True)
+    put(engine, "a", "new")
+    assert page.next is not None
+    assert not engine.execute(page.next).results
+
+
 def test_a_page_has_ten_where_nobody_says(engine: Engine) -> None:
     for n in range(11):
         put(engine, "a", n)

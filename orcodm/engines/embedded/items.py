@@ -63,8 +63,12 @@ WHERE v.ref = ? AND v.value IS NOT NULL LIMIT 1
 _VERSIONS: Final = (
     _CHAIN
     + """
-SELECT v.ref, v.reftime, v.value FROM chain JOIN versions v ON v.seq = chain.seq LIMIT ? OFFSET ?
+SELECT v.ref, v.reftime, v.value, v.seq FROM chain JOIN versions v ON v.seq = chain.seq LIMIT ? OFFSET ?
 """
+)
+_VERSIONS_FROM: Final = _VERSIONS.replace(
+    "FROM heads h JOIN versions v ON v.seq = h.seq\n    WHERE h.collection = ? AND h.key = ?",
+    "FROM versions v WHERE v.collection = ? AND v.key = ? AND v.seq = ?",
 )
 
 _ADD_VERSION: Final = "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -136,7 +140,11 @@ def list_(connection: sqlite3.Connection, operation: List) -> Page[Item]:
 
 def list_refs(connection: sqlite3.Connection, operation: ListRefs) -> Page[Version]:
     collection, key, limit, offset = operation.collection, operation.key, operation.limit, operation.offset
-    rows = connection.execute(_VERSIONS, (collection, key, limit + 1, offset)).fetchall()
+    rows: list[Any] = []
+    if operation.at is not None:
+        rows = connection.execute(_VERSIONS_FROM, (collection, key, operation.at, limit + 1, 0)).fetchall()
+    if not rows:  # also where the place is gone, with a history that was purged
+        rows = connection.execute(_VERSIONS, (collection, key, limit + 1, offset)).fetchall()
     if not rows and connection.execute(_HEAD_WITHOUT_VALUE, (collection, key)).fetchone() is None:
         raise NotFound.item(collection, key)
     results = [
@@ -149,13 +157,13 @@ def list_refs(connection: sqlite3.Connection, operation: ListRefs) -> Page[Versi
             reftime=reftime,
             value=_filtered(text, operation) if operation.values else None,
         )
-        for ref, reftime, text in rows[:limit]
+        for ref, reftime, text, _ in rows[:limit]
     ]
     following = previous = None
     if results and len(rows) > limit:
-        following = evolve(operation, offset=offset + limit)
+        following = evolve(operation, offset=offset + limit, at=rows[limit][3])
     if offset:
-        previous = evolve(operation, offset=max(0, offset - limit))
+        previous = evolve(operation, offset=max(0, offset - limit), at=None)
     return Page(results=results, next=following, prev=previous)
 
 

@@ -1,7 +1,7 @@
 """Records: everything that is stored, as it is stored, out and in again.
 
 The versions are a log already, and so are the events. Relations go in the order of their age, since that is
-the order of what is found along them; for want of an index each page of relations looks at all of them.
+the order of what is found along them.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ The ref of a repeated write is chained to the ref before it; a deleted relation 
 from __future__ import annotations
 
 import sqlite3
+from functools import cache
 from typing import Any, Final, TypeAlias
 
 from attrs import evolve
@@ -41,6 +42,10 @@ _BETWEEN_LIVING: Final = (
     + " AND h.live) AND EXISTS (SELECT 1 FROM heads h"
     + " WHERE (h.collection, h.key) = (relations.to_collection, relations.to_key) AND h.live)"
 )
+_HOP: Final = (
+    "FROM ends{} s CROSS JOIN relations r ON r.collection = s.collection AND r.key = s.key AND r.kind = ?"
+    " CROSS JOIN heads h ON h.collection = r.to_collection AND h.key = r.to_key AND h.live"
+)
 _ADD: Final = "INSERT INTO relations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _UPDATE: Final = "UPDATE relations SET seq = ?, ref = ?, reftime = ?, value = ?" + _WHERE
 _LIVE: Final = "SELECT 1 FROM heads WHERE collection = ? AND key = ? AND live"
@@ -74,33 +79,23 @@ def list_relations(connection: sqlite3.Connection, operation: ListRelations) -> 
             details={"kinds": "Too many."},
         )
     _existing(connection.execute, collection, key)
-    # Each hop is a set of destinations with the oldest relation that leads there, so that a cycle or
-    # several ways to one place cannot multiply.
-    hops = ["hop0 (collection, key, age) AS (SELECT ?, ?, 0)"]
-    hops += [
-        f"hop{hop} (collection, key, age) AS ("
-        f" SELECT r.to_collection, r.to_key, min(r.id) FROM hop{hop - 1} s CROSS JOIN relations r"
-        " ON r.collection = s.collection AND r.key = s.key AND r.kind = ?"
-        " JOIN heads h ON h.collection = r.to_collection AND h.key = r.to_key AND h.live"
-        " GROUP BY r.to_collection, r.to_key)"
-        for hop in range(1, len(operation.kinds) + 1)
-    ]
     rows = connection.execute(
-        f"WITH {', '.join(hops)} "
-        f"SELECT v.collection, v.key, v.ref, v.reftime, v.value FROM hop{len(operation.kinds)} d"
-        " JOIN heads h ON h.collection = d.collection AND h.key = d.key JOIN versions v ON v.seq = h.seq"
-        " ORDER BY d.age LIMIT ? OFFSET ?",
-        (collection, key, *operation.kinds, limit + 1, offset),
+        _walk(len(operation.kinds)), (collection, key, *operation.kinds, limit + 1, offset)
     ).fetchall()
+    rows.sort()  # by age, as they most likely come
+    named = operation.with_fields or operation.without_fields
     results = [
         Item(
-            collection=row[0],
-            key=row[1],
-            ref=row[2],
-            reftime=row[3],
-            value=project(decode(row[4]), operation.with_fields, operation.without_fields),
+            collection=collection,
+            key=key,
+            ref=ref,
+            reftime=reftime,
+            value=project(decode(text), operation.with_fields, operation.without_fields)
+            if named
+            else decode(text),
+            text=None if named else text,
         )
-        for row in rows[:limit]
+        for _, collection, key, ref, reftime, text in rows[:limit]
     ]
     following = previous = None
     if results and len(rows) > limit:
@@ -108,6 +103,25 @@ def list_relations(connection: sqlite3.Connection, operation: ListRelations) -> 
     if offset:
         previous = evolve(operation, offset=max(0, offset - limit))
     return Page(results=results, next=following, prev=previous)
+
+
+@cache
+def _walk(hops: int) -> str:
+    """The statement that takes so many hops: the items at the last, with the age of the oldest way in."""
+    # Each hop is a set, so that a cycle or several ways to one place cannot multiply; a single one is a set
+    # already. A page is cut out before the values are read.
+    ends = ["ends0 (collection, key) AS (SELECT ?, ?)"]
+    ends += [
+        f"ends{hop} (collection, key) AS"
+        f" (SELECT r.to_collection, r.to_key {_HOP.format(hop - 1)} GROUP BY h.id)"
+        for hop in range(1, hops)
+    ]
+    age, grouped = ("r.id", "") if hops == 1 else ("min(r.id)", "GROUP BY h.id")
+    return (
+        f"WITH {', '.join(ends)} SELECT d.age, v.collection, v.key, v.ref, v.reftime, v.value FROM"
+        f" (SELECT {age} AS age, h.seq AS seq {_HOP.format(hops - 1)} {grouped}"
+        "  ORDER BY age LIMIT ? OFFSET ?) d CROSS JOIN versions v ON v.seq = d.seq"
+    )
 
 
 def put_relation(transaction: Transaction, operation: PutRelation) -> Written:

@@ -93,7 +93,12 @@ def _script(connection: sqlite3.Connection, text: str) -> None:
             connection.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first,)
+def _second(connection: sqlite3.Connection) -> None:
+    # So that a page of a dump need not look at every relation.
+    connection.execute("CREATE UNIQUE INDEX relations_by_age ON relations (id)")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _second)
 """Step n takes a file of version n to version n + 1; version 0 is an empty file."""
 
 

@@ -18,6 +18,7 @@ import pytest
 from orcodm.engines.connect import connect
 from orcodm.engines.embedded import schema
 from orcodm.engines.embedded.engine import HANDLERS, EmbeddedEngine
+from orcodm.engines.embedded.records import _PHASES
 from orcodm.errors import (
     Conflict,
     CorruptDatabase,
@@ -32,6 +33,7 @@ from orcodm.errors import (
 from orcodm.operations import (
     Batch,
     Delete,
+    Dump,
     Get,
     IfAbsent,
     IfMatch,
@@ -40,6 +42,7 @@ from orcodm.operations import (
     ListRefs,
     Ping,
     Put,
+    PutRelation,
     all_operations,
 )
 from orcodm.refs import tombstone_ref, value_ref
@@ -144,6 +147,16 @@ def test_a_closed_engine_says_so(path: Path) -> None:
         memory.execute(Put(collection="a", key="b", value=1))
 
 
+def test_a_version_that_is_written_between_two_pages_repeats_none(path: Path) -> None:
+    engine = EmbeddedEngine(str(path))
+    refs = [put(engine, "a", n) for n in range(7)]
+    page = engine.execute(ListRefs(collection="things", key="a", limit=3))
+    put(engine, "a", "new")
+    assert page.next is not None
+    assert [version.ref for version in engine.execute(page.next).results] == refs[3:0:-1]
+    engine.close()
+
+
 # -- versions and damage ---------------------------------------------------------------------------
 
 
@@ -160,9 +173,27 @@ def test_an_older_file_is_migrated(path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert get(engine, "a").value == 1
     engine.close()
     with sqlite3.connect(path) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(schema.MIGRATIONS),)
         assert connection.execute("SELECT * FROM notes").fetchall() == []
     connection.close()
+
+
+def test_a_file_of_the_first_version_gets_its_index(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+        engine = EmbeddedEngine(str(path))
+        put(engine, "a", 1)
+        engine.execute(
+            PutRelation(collection="things", key="a", kind="self", to_collection="things", to_key="a")
+        )
+        engine.close()
+    engine = EmbeddedEngine(str(path))
+    (version, relation) = engine.execute(Dump()).results
+    assert (version.key, relation.kind) == ("a", "self")
+    with engine._store.reading() as connection:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {_PHASES['relations'].format('')}", (0,)).fetchall()
+    assert [step[3] for step in plan] == ["SEARCH relations USING INDEX relations_by_age (id>?)"]
+    engine.close()
 
 
 def test_a_migration_that_fails_leaves_the_older_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
