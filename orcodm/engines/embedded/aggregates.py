@@ -1,5 +1,7 @@
 """Aggregates over matching documents: each is fed one entry after another and then asked for its result.
 
+What the index knows of all its matches together is read from its columns at once, where that is exact.
+
 Values count, not documents: an array contributes each of its elements. Numbers that no float can hold are
 left out.
 """
@@ -10,7 +12,8 @@ import math
 import re
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, Final, Protocol
 
 from ...errors import InvalidParameter
@@ -33,6 +36,8 @@ from ...operations import (
     TopValuesResult,
     ValueCount,
 )
+from .columns import MOST, Columns, Moments, NotByColumns
+from .layout import DATES, NUMBERS
 from .ordering import RANKS, Measure
 
 MILLISECOND_FIELDS: Final = frozenset({"@path.timestamp", "@path.reftime"})
@@ -41,6 +46,9 @@ MILLISECOND_FIELDS: Final = frozenset({"@path.timestamp", "@path.reftime"})
 
 class Accumulator(Protocol):
     """What one aggregate has seen so far."""
+
+    def read(self, columns: Columns) -> None:
+        """Add what the index says of its matches. Raises `NotByColumns`, with nothing added."""
 
     def add(self, entry: Entry) -> None: ...
 
@@ -80,28 +88,46 @@ class _Stats:
         self._field = aggregate.field
         self._name = _full(aggregate.field)
         self._numbers = array("d")
+        self._read = Moments()
+
+    def read(self, columns: Columns) -> None:
+        self._read = columns.moments(self._name)
 
     def add(self, entry: Entry) -> None:
         self._numbers.extend(_numbers(entry, self._name))
 
     def result(self) -> StatsResult:
-        numbers = self._numbers
-        if not numbers:
+        both = _moments(self._numbers).with_(self._read)
+        if not both.count:
             return StatsResult(field=self._field, value_count=0)
-        mean = _finite_sum(numbers) / len(numbers)
-        # The textbook's mean of squares minus square of the mean cancels; the deviations do not.
-        variance = _finite_sum((number - mean) ** 2 for number in numbers) / len(numbers)
+        variance = both.deviations / both.count
         return StatsResult(
             field=self._field,
-            value_count=len(numbers),
-            min=min(numbers),
-            max=max(numbers),
-            mean=mean,
-            sum=_finite_sum(numbers),
-            sum_of_squares=_finite_sum(number * number for number in numbers),
+            value_count=both.count,
+            min=both.min,
+            max=both.max,
+            mean=both.sum / both.count,
+            sum=both.sum,
+            sum_of_squares=both.sum_of_squares,
             variance=variance,
             std_dev=math.sqrt(variance),
         )
+
+
+def _moments(numbers: array[float]) -> Moments:
+    if not numbers:
+        return Moments()
+    total = _finite_sum(numbers)
+    mean = total / len(numbers)
+    return Moments(
+        len(numbers),
+        total,
+        _finite_sum(number * number for number in numbers),
+        # The textbook's mean of squares minus square of the mean cancels; the deviations do not.
+        _finite_sum((number - mean) ** 2 for number in numbers),
+        min(numbers),
+        max(numbers),
+    )
 
 
 def _finite_sum(numbers: Any) -> float:
@@ -128,6 +154,16 @@ class _Buckets:
             if (low is None or number >= low) and (high is None or number < high):
                 self._counts[position] += 1
 
+    def read(self, columns: Columns, sort: str, field: str) -> None:
+        edges = sorted({edge for bucket in self._buckets for edge in bucket if edge is not None})
+        counts = columns.intervals(sort, field, edges)
+        self.seen += sum(counts)
+        # The first interval ends, the others begin, with an edge.
+        for position, (low, high) in enumerate(self._buckets):
+            start = 0 if low is None else edges.index(low) + 1
+            end = len(counts) if high is None else edges.index(high) + 1
+            self._counts[position] += sum(counts[start:end])
+
     def counts(self) -> list[BucketCount]:
         return [
             BucketCount(low, high, count)
@@ -140,6 +176,9 @@ class _Ranges:
         self._field = aggregate.field
         self._name = _full(aggregate.field)
         self._buckets = _Buckets(aggregate.buckets)
+
+    def read(self, columns: Columns) -> None:
+        self._buckets.read(columns, NUMBERS, self._name)
 
     def add(self, entry: Entry) -> None:
         for number in _numbers(entry, self._name):
@@ -154,6 +193,9 @@ class _Distances:
         self._field = aggregate.field
         self._distances = measure(aggregate.field)
         self._buckets = _Buckets(aggregate.buckets)
+
+    def read(self, columns: Columns) -> None:
+        raise NotByColumns
 
     def add(self, entry: Entry) -> None:
         for distance in self._distances(entry):
@@ -178,6 +220,29 @@ _LABELS: Final[dict[str, Callable[[datetime], str]]] = {
     "day": lambda moment: f"{moment.year:04}-{moment.month:02}-{moment.day:02}",
     "hour": lambda moment: f"{moment.year:04}-{moment.month:02}-{moment.day:02}T{moment.hour:02}",
 }
+_MONTHS: Final = {"year": 12, "quarter": 3, "month": 1}
+_LENGTHS: Final = {"week": timedelta(weeks=1), "day": timedelta(days=1), "hour": timedelta(hours=1)}
+
+
+def _starts(interval: str, first: datetime, last: datetime) -> Iterator[datetime]:
+    """The moments at which the intervals begin, from the one with `first` to the one with `last`."""
+    hour = first.replace(minute=0, second=0, microsecond=0)
+    day = hour.replace(hour=0)
+    months = _MONTHS.get(interval)
+    if months is None:
+        start = {"week": day - timedelta(days=day.weekday()), "day": day, "hour": hour}[interval]
+        while start <= last:
+            yield start
+            start += _LENGTHS[interval]
+        return
+    number = (day.year * 12 + day.month - 1) // months * months
+    while (start := day.replace(year=number // 12, month=number % 12 + 1, day=1)) <= last:
+        yield start
+        number += months
+        if number // 12 > MAXYEAR:
+            return
+
+
 _ZONE: Final = re.compile(r"([+-])(\d\d):?([0-5]\d)", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -186,8 +251,9 @@ class _TimeSeries:
     def __init__(self, aggregate: TimeSeries) -> None:
         self._aggregate = aggregate
         self._name = _full(aggregate.field)
+        self._interval = aggregate.interval.lower()
         try:
-            self._label = _LABELS[aggregate.interval.lower()]
+            self._label = _LABELS[self._interval]
         except KeyError:
             raise InvalidParameter(
                 f"{aggregate.interval!r} is no interval; there are {', '.join(_LABELS)}",
@@ -196,6 +262,23 @@ class _TimeSeries:
         self._shift = _shift(aggregate.time_zone)
         self._counts: dict[str, int] = {}
 
+    def read(self, columns: Columns) -> None:
+        sort, unit = (NUMBERS, 1000) if self._name in MILLISECOND_FIELDS else (DATES, 1)
+        found = columns.extremes(sort, self._name)
+        if found is None:
+            return
+        try:
+            first, last = (_EPOCH + timedelta(microseconds=one * unit) + self._shift for one in found)
+            starts = list(islice(_starts(self._interval, first, last), MOST + 1))
+        except OverflowError:  # before the year 1 or after 9999
+            raise NotByColumns from None
+        if len(starts) > MOST:
+            raise NotByColumns
+        edges = [(start - self._shift - _EPOCH) // timedelta(microseconds=unit) for start in starts[1:]]
+        for start, count in zip(starts, columns.intervals(sort, self._name, edges), strict=True):
+            if count:
+                self._count(self._label(start), count)
+
     def add(self, entry: Entry) -> None:
         if self._name in MILLISECOND_FIELDS:
             moments = [int(number) * 1000 for number in _numbers(entry, self._name)]
@@ -203,10 +286,12 @@ class _TimeSeries:
             moments = entry.dates(self._name)
         for moment in moments:
             try:
-                label = self._label(_EPOCH + timedelta(microseconds=moment) + self._shift)
+                self._count(self._label(_EPOCH + timedelta(microseconds=moment) + self._shift), 1)
             except OverflowError:  # before the year 1 or after 9999
                 continue
-            self._counts[label] = self._counts.get(label, 0) + 1
+
+    def _count(self, label: str, count: int) -> None:
+        self._counts[label] = self._counts.get(label, 0) + count
 
     def result(self) -> TimeSeriesResult:
         return TimeSeriesResult(
@@ -238,6 +323,12 @@ class _TopValues:
         # By rank and value, since 1 and True are one key to a dict, and 1 and 1.0 are one value to JSON.
         self._counts: dict[tuple[int, Any], int] = {}
         self._nulls = 0
+
+    def read(self, columns: Columns) -> None:
+        found = columns.counts(self._name)
+        for values in (found.strings, found.numbers, found.booleans):
+            self._counts |= {(RANKS[type(value)], value): count for value, count in values.items()}
+        self._nulls = found.nulls
 
     def add(self, entry: Entry) -> None:
         counts = self._counts

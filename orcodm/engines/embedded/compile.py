@@ -85,6 +85,12 @@ def among(query: tantivy.Query, ids: Sequence[int]) -> tantivy.Query:
     return Query.boolean_query([(Must.Must, query), (Must.Must, inside)])
 
 
+def but(query: tantivy.Query, ids: Sequence[int]) -> tantivy.Query:
+    """The query without the documents with these ids."""
+    outside = Query.term_set_query(SCHEMA, "id", ids)
+    return Query.boolean_query([(Must.Must, query), (Must.MustNot, outside)])
+
+
 _NOTHING: Final = Plan(Query.empty_query())
 _ALL: Final = Plan(Query.const_score_query(Query.all_query(), 1.0), constant=True)
 _ANYTHING: Final = Plan(_ALL.query, exact=False)

@@ -178,6 +178,36 @@ def find(
     return total, list(map(Hit._make, zip([score for score, _ in hits], ids, seqs, strict=True)))
 
 
+class Placed(NamedTuple):
+    """What the index found by a column: the value there (None: none) and the document's id."""
+
+    value: Any
+    id: int
+
+
+def find_sorted(
+    searcher: tantivy.Searcher, query: tantivy.Query, limit: int, column: str, descending: bool
+) -> list[Placed]:
+    """The first documents that a query matches in the order of a column; those without a value come last."""
+    order = tantivy.Order.Desc if descending else tantivy.Order.Asc
+    with _translated():
+        hits = searcher.search(
+            query,
+            limit=max(1, min(limit, searcher.num_docs)),
+            count=False,
+            order_by_field=column,
+            order=order,
+        ).hits
+        ids: list[Any] = searcher.fast_field_values("id", [address for _, address in hits])
+    return list(map(Placed._make, zip([value for value, _ in hits], ids, strict=True)))
+
+
+def aggregate(searcher: tantivy.Searcher, query: tantivy.Query, asked: dict[str, Any]) -> dict[str, Any]:
+    """Tantivy's aggregations over the documents that a query matches."""
+    with _translated():
+        return searcher.aggregate(query, asked)
+
+
 def frequency(searcher: tantivy.Searcher, field: str, term: str) -> int:
     """How many documents have a term."""
     with _translated():

@@ -108,8 +108,8 @@ class Layout:
 
     def note(self, column: Column, **facts: bool) -> None:
         """Remember what was met in a column."""
-        for name in facts:
-            if not getattr(column, name):
+        for name, met in facts.items():
+            if met and not getattr(column, name):
                 setattr(column, name, True)
                 self.version += 1
 

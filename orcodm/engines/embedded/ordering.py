@@ -45,7 +45,8 @@ class Reversed:
 
 Ordering: TypeAlias = Callable[[Match], Key]
 
-_MISSING: Final = (1,)
+MISSING: Final = (1,)
+SCORE: Final = "score"
 
 
 def ordering(sort: tuple[Sort, ...], measure: Measure) -> Ordering:
@@ -65,7 +66,7 @@ def best_first(match: Match) -> Key:
 
 def _part(clause: Sort, measure: Measure) -> Callable[[Match], Any]:
     match clause:
-        case SortField(field="score", descending=descending):
+        case SortField(field=field, descending=descending) if field == SCORE:
             return lambda match: (0, Reversed(match.score) if descending else match.score)
         case SortField(field=field, descending=descending):
             return _by_field(field_name(field) or field, descending)
@@ -82,7 +83,7 @@ def _by_field(field: str, descending: bool) -> Callable[[Match], Any]:
     def part(match: Match) -> Any:
         ranked = [(RANKS[type(leaf)], leaf) for leaf in match.entry.values(field)]
         if not ranked:
-            return _MISSING
+            return MISSING
         return 0, Reversed(max(ranked)) if descending else min(ranked)
 
     return part
@@ -92,7 +93,7 @@ def _by_distance(distances: Callable[[Entry], list[float]], descending: bool) ->
     def part(match: Match) -> Any:
         found = distances(match.entry)
         if not found:
-            return _MISSING
+            return MISSING
         return 0, Reversed(max(found)) if descending else min(found)
 
     return part

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache, partial
 from heapq import nsmallest
@@ -32,15 +33,17 @@ from ...lucene.tree import MatchAll, Node, Verbatim
 from ...operations import START, AggregateResult, Item, Page, Search, SearchResult, Sort, SortField
 from ...values import decode
 from .aggregates import Accumulator, accumulator
-from .compile import Plan, among, compile_plan, within
+from .columns import Columns, NotByColumns
+from .compile import Plan, among, but, compile_plan, within
 from .current import Current, Pending, View
 from .documents import ITEM, KINDS, Place, Stored, by_seq, count, item, items_from, scan, walk
 from .index import Hit, IndexFailure, find, frequency
 from .layout import WORDS, Layout
 from .matches import Match
-from .ordering import Key, best_first, ordering, read_cursor, write_cursor
+from .ordering import SCORE, Key, best_first, ordering, read_cursor, write_cursor
 from .orders import Orders
 from .scoring import Corpus, Scorer, average_length, corpus
+from .sorting import Sorted
 from .store import Store
 from .terms import scopes
 from .vocabulary import Vocabularies
@@ -59,9 +62,8 @@ TIES: Final = 25
 """How many hits beyond the page are asked for at once."""
 MANY_HITS: Final = 2_000
 """More hits than this are brought into order by walking along the table, fewer by looking each up."""
-
-
-SCORE: Final = "score"
+DEEP: Final = 1_000
+"""Pages that begin further down are taken from the order of all matches, once that is made."""
 
 
 class Query:
@@ -217,9 +219,41 @@ class _Answer:
         return self._query.plan(self._view.layout)
 
     def page(self) -> Page[SearchResult]:
+        if self._operation.aggregates and (aggregates := self._aggregated()) is not None:
+            self._operation = evolve(self._operation, aggregates=())
+            page = self._page()
+            return evolve(page, aggregates=aggregates)
+        return self._page()
+
+    def _aggregated(self) -> tuple[AggregateResult, ...] | None:
+        """The aggregates by the columns of the index; None where these do not say all that is asked."""
+        view, searcher = self._view, self._view.searcher
+        if searcher is None or not view.complete or not self._plan.exact:
+            return None
+        columns = Columns(searcher, view.layout, self._settled(searcher))
+        accumulators = [accumulator(each, self._query.measure) for each in self._operation.aggregates]
+        try:
+            for each in accumulators:
+                each.read(columns)
+        except NotByColumns:
+            return None
+        for match in self._pending():
+            for each in accumulators:
+                each.add(match.entry)
+        return tuple(each.result() for each in accumulators)
+
+    def _settled(self, searcher: tantivy.Searcher) -> tantivy.Query:
+        """The query of the index without the documents that are pending."""
+        query, applied = self._indexed(searcher), self._view.applied
+        stale = [identity for identity in self._view.pending if identity <= applied]
+        return but(query, stale) if stale else query
+
+    def _page(self) -> Page[SearchResult]:
         operation, view = self._operation, self._view
-        if view.searcher is not None and view.complete and (page := self._ordered()) is not None:
-            return page
+        if view.searcher is not None and view.complete and operation.sort and not operation.aggregates:
+            page = self._by_columns(view.searcher) or self._ordered()
+            if page is not None:
+                return page
         if operation.sort or operation.aggregates or not view.complete:
             return self._ranked()
         if operation.cursor is not None:
@@ -230,13 +264,47 @@ class _Answer:
 
     # -- sorted pages --------------------------------------------------------------------------------
 
+    def _by_columns(self, searcher: tantivy.Searcher) -> Page[SearchResult] | None:
+        """A page by the columns of the index; None where these do not say the order."""
+        operation, limit = self._operation, self._operation.limit
+        end = operation.offset + limit if operation.cursor is None else limit + 1
+        if not self._plan.exact or end > DEEP:
+            return None
+        last = None
+        if operation.cursor not in (None, START):
+            last = read_cursor(operation.cursor or "", len(operation.sort))
+        query, key = self._settled(searcher), ordering(operation.sort, self._query.measure)
+        try:
+            ids = Sorted(searcher, self._view.layout, operation.sort, self._by_place).page(query, last, end)
+        except NotByColumns:
+            return None
+        # The order needs no scores, but the results show them.
+        total, hits = find(searcher, among(query, ids), len(ids)) if ids else (0, [])
+        fresh = list(self._pending())
+        page = nsmallest(end, chain(self._beyond(fresh, key), self._fetched(hits)), key=key)
+        if operation.cursor is None:
+            total = find(searcher, query, 0)[0] + len(fresh)
+            return _offset_page(operation, self._results(page[operation.offset :]), total, ())
+        more = key(page[limit - 1]) if 0 < limit < len(page) else None
+        return _stream_page(operation, self._results(page[:limit]), more, ())
+
+    def _by_place(self, query: tantivy.Query, after: Place | None, wanted: int) -> list[int]:
+        """The ids of the first matches by place, beyond one."""
+        assert self._view.searcher is not None
+        total, hits = find(self._view.searcher, query, CHUNK)
+        if total > len(hits):
+            _, hits = find(self._view.searcher, query, total)
+        if len(hits) > MANY_HITS and self._query.kinds == (ITEM,):
+            numbers = {hit.seq: hit.id for hit in hits}
+            walked = walk(self._view.connection, self._collection, after)
+            return list(islice((numbers[seq] for seq in walked if seq in numbers), wanted))
+        places = sorted(match.stored.place for match in self._chunked(iter(hits), CHUNK))
+        start = 0 if after is None else bisect_right(places, after)
+        return [identity for *_, identity in places[start : start + wanted]]
+
     def _ordered(self) -> Page[SearchResult] | None:
         """A page out of the order of all matches; None for a first page, if there is no such order yet."""
-        if (
-            not self._operation.sort
-            or self._operation.aggregates
-            or SCORE in map(_field, self._operation.sort)
-        ):
+        if SCORE in map(_field, self._operation.sort):
             return None
         operation, limit, start = self._operation, self._operation.limit, self._operation.offset
         key = ordering(operation.sort, self._query.measure)

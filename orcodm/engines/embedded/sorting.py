@@ -1,0 +1,129 @@
+"""Sorted pages by the columns of the index: of all matches only those of the page are looked at.
+
+The first matches by one column are Tantivy's to find. Where the page ends among equal values the matches
+with that value are ordered by the next clause, and so on; what all clauses find equal goes by place. A page
+that goes on behind a key asks the same of what equals the key's first part, and then of what is beyond it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import tantivy
+from attrs import frozen
+from tantivy import FieldType, Occur, Query
+
+from ...lucene.entries import field_name
+from ...operations import Sort, SortField
+from .columns import NotByColumns, exact_column
+from .documents import Place
+from .index import find_sorted
+from .layout import BOOLEANS, NUMBERS, SCHEMA, STRINGS, Column, Layout
+from .ordering import MISSING, RANKS, SCORE, Key, Reversed
+
+
+class ByPlace(Protocol):
+    """The first ids of a query's matches by place, beyond one."""
+
+    def __call__(self, query: tantivy.Query, after: Place | None, wanted: int) -> list[int]: ...
+
+
+@frozen
+class _Clause:
+    """One clause of a sort. Without a column no document has a value."""
+
+    column: Column | None
+    kind: FieldType
+    rank: int
+    descending: bool
+
+    def equal(self, query: tantivy.Query, part: Any) -> tantivy.Query:
+        """The query where the value is that of a part of a key."""
+        if part == MISSING:
+            return query if self.column is None else _but(query, Query.exists_query(self.column.name))
+        if self.column is None:
+            return Query.empty_query()
+        one = Query.term_query(SCHEMA, self.column.name, self._value(part))
+        return Query.boolean_query([(Occur.Must, query), (Occur.Must, one)])
+
+    def beyond(self, query: tantivy.Query, part: Any) -> tantivy.Query:
+        """The query where the value is after that of a part of a key, or missing."""
+        if part == MISSING:
+            return Query.empty_query()
+        if self.column is None:
+            return query
+        if self.kind is FieldType.Text:  # Tantivy has no ranges of these
+            raise NotByColumns
+        value = self._value(part)
+        lower, upper = (value, None) if self.descending else (None, value)
+        return _but(query, Query.range_query(SCHEMA, self.column.name, self.kind, lower, upper))
+
+    def _value(self, part: Any) -> Any:
+        ordered = part[1]
+        if isinstance(ordered, Reversed) is not self.descending:
+            raise NotByColumns
+        rank, value = ordered.value if self.descending else ordered
+        if rank != self.rank:
+            raise NotByColumns
+        return float(value) if self.kind is FieldType.Float else value
+
+
+class Sorted:
+    """The matches of queries in the order of a sort. Raises `NotByColumns` where that cannot be."""
+
+    def __init__(
+        self, searcher: tantivy.Searcher, layout: Layout, sort: Sequence[Sort], by_place: ByPlace
+    ) -> None:
+        self._searcher = searcher
+        self._by_place = by_place
+        self._clauses = [_clause(layout, each) for each in sort]
+
+    def page(self, query: tantivy.Query, after: Key | None, wanted: int) -> list[int]:
+        """The ids of matches among which are the first so many beyond a key, and nothing before it."""
+        return self._first(query, 0, wanted) if after is None else self._beyond(query, 0, after, wanted)
+
+    def _first(self, query: tantivy.Query, depth: int, wanted: int) -> list[int]:
+        if depth == len(self._clauses):
+            return self._by_place(query, None, wanted)
+        clause = self._clauses[depth]
+        if clause.column is None:
+            return self._first(query, depth + 1, wanted)
+        found = find_sorted(self._searcher, query, wanted + 1, clause.column.name, clause.descending)
+        if len(found) <= wanted or found[wanted].value != found[wanted - 1].value:
+            return [one.id for one in found[:wanted]]
+        edge = found[wanted].value
+        before = [one.id for one in found if one.value != edge]
+        part = MISSING if edge is None else _part(clause, edge)
+        tied = self._first(clause.equal(query, part), depth + 1, wanted - len(before))
+        return before + tied
+
+    def _beyond(self, query: tantivy.Query, depth: int, after: Key, wanted: int) -> list[int]:
+        if depth == len(self._clauses):
+            return self._by_place(query, after[-1], wanted)
+        clause, part = self._clauses[depth], after[depth]
+        found = self._beyond(clause.equal(query, part), depth + 1, after, wanted)
+        if len(found) < wanted:
+            found += self._first(clause.beyond(query, part), depth, wanted - len(found))
+        return found
+
+
+def _part(clause: _Clause, value: Any) -> Any:
+    ranked = (clause.rank, value)
+    return 0, Reversed(ranked) if clause.descending else ranked
+
+
+def _clause(layout: Layout, clause: Sort) -> _Clause:
+    if not isinstance(clause, SortField) or clause.field == SCORE:
+        raise NotByColumns
+    name = field_name(clause.field) or clause.field
+    strings, numbers = exact_column(layout, STRINGS, name), exact_column(layout, NUMBERS, name)
+    column = strings or numbers
+    if (strings and numbers) or layout.column(BOOLEANS, name) or (column and column.many):
+        raise NotByColumns
+    kind, rank = (FieldType.Text, RANKS[str]) if strings else (FieldType.Float, RANKS[float])
+    return _Clause(column, kind, rank, clause.descending)
+
+
+def _but(query: tantivy.Query, unwanted: tantivy.Query) -> tantivy.Query:
+    return Query.boolean_query([(Occur.Must, query), (Occur.MustNot, unwanted)])

@@ -1,0 +1,91 @@
+"""Pages by the columns of the index are those that the documents' own keys give."""
+
+from __future__ import annotations
+
+import tempfile
+from bisect import bisect_right
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tantivy
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from orcodm.engines.embedded.columns import NotByColumns
+from orcodm.engines.embedded.index import find
+from orcodm.engines.embedded.matches import Match
+from orcodm.engines.embedded.ordering import ordering, read_cursor, write_cursor
+from orcodm.engines.embedded.sorting import Sorted
+from orcodm.operations import Sort, SortField, SortRandom
+
+from ...strategies import documents
+from .indexed import Indexed
+
+EVERYTHING = tantivy.Query.all_query()
+FIELDS = ["name", "age", "tags", "address.city", "born", "nothing", "address", "@path.key", "@path.reftime"]
+
+
+def check(indexed: Indexed, sort: tuple[Sort, ...], wanted: int) -> int:
+    """Walk through pages, each behind the key of the last document of the one before; returns how many."""
+    key = ordering(sort, lambda field: lambda entry: [])
+    matches = {
+        number: Match(stored, 1.0, indexed.entries[number]) for number, stored in indexed.stored.items()
+    }
+    expected = sorted(map(key, matches.values()))
+
+    def by_place(query: tantivy.Query, after: Any, wanted: int) -> list[int]:
+        _, hits = find(indexed.searcher, query, len(matches))
+        places = sorted(matches[hit.id].stored.place for hit in hits)
+        return [place[-1] for place in places[bisect_right(places, after) if after else 0 :][:wanted]]
+
+    found, last = [], None
+    try:
+        while page := Sorted(indexed.searcher, indexed.layout, sort, by_place).page(EVERYTHING, last, wanted):
+            keys = sorted(key(matches[number]) for number in page)[:wanted]
+            assert last is None or all(last < key for key in keys)
+            found += keys
+            last = read_cursor(write_cursor(keys[-1]), len(sort))
+            if len(found) >= len(expected):
+                break
+    except NotByColumns:
+        pass
+    else:
+        assert found == expected
+    assert found == expected[: len(found)]
+    return len(found)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(documents(), min_size=1, max_size=15),
+    st.lists(st.builds(SortField, st.sampled_from(FIELDS), descending=st.booleans()), min_size=1, max_size=3),
+    st.integers(1, 5),
+)
+@example([{"age": 1}, {"age": 2**60}, {"age": 2**60 + 1}], [SortField("age")], 2)
+@example([{"name": "x" * 200 + "b"}, {"name": "x" * 200 + "a"}], [SortField("name")], 1)
+def test_pages_are_in_the_order_of_the_keys(values: list[Any], sort: list[Sort], wanted: int) -> None:
+    with tempfile.TemporaryDirectory() as path:
+        check(Indexed(Path(path) / "index", values), tuple(sort), wanted)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("fields", [["name"], ["age"], ["name", "age"], ["age", "name"], ["nothing", "name"]])
+@pytest.mark.parametrize("wanted", [1, 7, 40])
+def test_usual_sorts_are_done_by_columns(
+    tmp_path: Path, fields: list[str], descending: bool, wanted: int
+) -> None:
+    values = [
+        {"name": f"n{n % 7}", **({"age": n % 5 - 2.5} if n % 3 else {}), "text": "x" * n} for n in range(50)
+    ]
+    sort = tuple(SortField(name, descending=descending) for name in fields)
+    found = check(Indexed(tmp_path / "index", values), sort, wanted)
+    # There are no ranges of strings, so that pages behind one are ordered in another way.
+    assert found == 50 if fields == ["age"] else found >= wanted
+
+
+@pytest.mark.parametrize("sort", [SortRandom("seed"), SortField("score"), SortField("@path.kind")])
+def test_what_no_column_has_is_not_sorted_by_columns(tmp_path: Path, sort: Sort) -> None:
+    indexed = Indexed(tmp_path / "index", [{"name": "a"}])
+    with pytest.raises(NotByColumns):
+        Sorted(indexed.searcher, indexed.layout, [sort], lambda query, after, wanted: [])
