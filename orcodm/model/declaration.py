@@ -13,6 +13,7 @@ import types
 import typing
 from collections import ChainMap
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, ClassVar, get_args, get_origin
 
 import attrs
@@ -152,6 +153,17 @@ def declare_kinds(cls: type) -> None:
     for name in declared_annotations(cls):
         if not name.startswith("_"):
             setattr(cls, name, Kind(name))
+
+
+@lru_cache(maxsize=4096)
+def kind_class(cls: type, root: type, name: str) -> type[Any] | None:
+    """The class that a kind declared below `root` is of; None where none is declared."""
+    owner = declared_kinds(cls, root).get(name)
+    if owner is None:
+        return None
+    found: type[Any]
+    (found,) = get_args(resolve(owner, declared_annotations(owner)[name]))
+    return found
 
 
 def declared_kinds(cls: type, root: type) -> dict[str, type]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from attrs import frozen
 
@@ -32,7 +32,7 @@ from ..session.session import Session
 from ..session.state import Identity
 from ..session.unit import Unit
 from ..times import Timestamp, milliseconds
-from .declaration import declare_kinds, declared_annotations, declared_kinds, register, resolve
+from .declaration import declare_kinds, declared_kinds, kind_class, register
 from .metadata import metadata
 from .model import Model
 from .tracked import Tracked
@@ -415,9 +415,4 @@ class Events:
 
 def event_class(events: type, type_: str) -> type[Any]:
     """The class of the events of a type; `UntypedEvent` where none is declared."""
-    owner = declared_kinds(events, Events).get(type_)
-    if owner is None:
-        return UntypedEvent
-    (model,) = get_args(resolve(owner, declared_annotations(owner)[type_]))
-    found: type[Any] = model
-    return found
+    return kind_class(events, Events, type_) or UntypedEvent

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..errors import NotFound, RelationNotFound, UsageError
 from ..flow import Flow, perform
@@ -12,7 +12,7 @@ from ..operations import DeleteRelation, GetRelation, ListRelations, PutRelation
 from ..session import context, flows
 from ..session.session import Session
 from ..session.unit import Pending, Unit
-from .declaration import declare_kinds, declared_annotations, declared_kinds, register, resolve
+from .declaration import declare_kinds, declared_kinds, kind_class, register
 
 if TYPE_CHECKING:
     from .document import Document
@@ -297,11 +297,7 @@ class Relations:
 
 def target_class(relations: type, kind: str) -> Any:
     """The class that a declared kind leads to; None where none is declared."""
-    owner = declared_kinds(relations, Relations).get(kind)
-    if owner is None:
-        return None
-    (model,) = get_args(resolve(owner, declared_annotations(owner)[kind]))
-    return model
+    return kind_class(relations, Relations, kind)
 
 
 def _same_ends(operation: PutRelation | DeleteRelation, ends: dict[str, Any]) -> bool:

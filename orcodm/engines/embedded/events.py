@@ -176,4 +176,5 @@ def _item(path: Path, ref: str, reftime: int, text: bytes, operation: GetEvent |
         ref=ref,
         value=project(decode(text), operation.with_fields, operation.without_fields),
         reftime=reftime,
+        text=None if operation.with_fields or operation.without_fields else text,
     )
