@@ -55,7 +55,9 @@ from .model.mapping import converter
 from .model.model import Embedded
 from .model.relation import Relation
 from .model.relations import Related, Relations
+from .operations import TermCount
 from .query.expressions import Criterion, Expr, Order, Update, random_order, score
+from .query.highlights import Highlights, Hit
 from .query.query import Query
 from .query.results import Explanation, ResultPage
 from .session.flows import Outcome
@@ -89,6 +91,8 @@ __all__ = [
     "Explanation",
     "Expr",
     "Field",
+    "Highlights",
+    "Hit",
     "IndexingConflict",
     "InternalError",
     "InvalidDocument",
@@ -123,6 +127,7 @@ __all__ = [
     "Session",
     "SessionClosed",
     "StorageError",
+    "TermCount",
     "Timestamp",
     "TooLarge",
     "TransportError",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import assert_never
 
 from attrs import frozen
 
+from .analysis import analyze
 from .entries import Entry, field_name
 from .evaluator import compile_query
 from .renderer import number, render
@@ -13,7 +15,6 @@ from .tree import (
     Boolean,
     Boost,
     Box,
-    Clause,
     Exists,
     Fuzzy,
     MatchAll,
@@ -30,17 +31,28 @@ from .tree import (
 
 
 @frozen
-class Explanation:
-    """What a node of a query asks for, and, of an entry, whether it has it.
+class Contribution:
+    """What a leaf adds to a score: how much, and how many of how many documents have what it asks for."""
 
-    `occur` is how the node counts in the one above it; `matches` is None where no entry was asked about.
-    As a string it is an indented tree.
+    score: float
+    found: int
+    documents: int
+
+
+@frozen
+class Explanation:
+    """What a node of a query asks for, and, of an entry, whether it has it and what that adds to its score.
+
+    `occur` is how the node counts in the one above it; `matches` is None where no entry was asked about,
+    `score` where nobody said it. As a string it is an indented tree.
     """
 
     text: str
     occur: Occur | None = None
     matches: bool | None = None
     parts: tuple[Explanation, ...] = ()
+    score: float | None = None
+    reason: str = ""
 
     def __str__(self) -> str:
         return "\n".join(self._lines(""))
@@ -48,7 +60,9 @@ class Explanation:
     def _lines(self, indent: str) -> list[str]:
         verdict = {None: "", True: "[yes] ", False: "[no]  "}[self.matches]
         occur = f"{_OCCURS[self.occur]}: " if self.occur else ""
-        lines = [f"{indent}{verdict}{occur}{self.text}"]
+        score = "" if self.score is None else f" = {self.score:.4f}"
+        reason = f" ({self.reason})" if self.reason else ""
+        lines = [f"{indent}{verdict}{occur}{self.text}{score}{reason}"]
         for part in self.parts:
             lines += part._lines(indent + "  ")
         return lines
@@ -57,21 +71,76 @@ class Explanation:
 _OCCURS = {Occur.MUST: "must", Occur.SHOULD: "may", Occur.MUST_NOT: "must not"}
 
 
-def explain(tree: Node, entry: Entry | None = None) -> Explanation:
-    """The query in words; with an entry, also which of its parts the entry matches."""
-    return _explain(tree, entry, None)
+def explain(
+    tree: Node, entry: Entry | None = None, contributions: Mapping[Node, Contribution] | None = None
+) -> Explanation:
+    """The query in words; with an entry, also which of its parts the entry matches.
+
+    `contributions` are what the `scored` leaves of the entry add to its score.
+    """
+    return _explain(tree, entry, None, 1.0, contributions)
 
 
-def _explain(node: Node, entry: Entry | None, occur: Occur | None) -> Explanation:
+def scored(tree: Node, entry: Entry) -> list[Node]:
+    """What makes an entry's score: the leaves that it matches and that are not excluded, boosted."""
+    return list(dict.fromkeys(_scored(tree, entry, 1.0)))
+
+
+def _scored(node: Node, entry: Entry, factor: float) -> Iterator[Node]:
+    if not compile_query(node)(entry):
+        return
+    inner, factor = _unboosted(node, factor)
+    if not isinstance(inner, Boolean):
+        yield _weighted(inner, factor)
+        return
+    for clause in inner.clauses:
+        if clause.occur is not Occur.MUST_NOT:
+            yield from _scored(clause.node, entry, factor)
+
+
+def _unboosted(node: Node, factor: float) -> tuple[Node, float]:
+    while isinstance(node, Boost):
+        factor *= node.factor
+        node = node.node
+    return node, factor
+
+
+def _weighted(leaf: Node, factor: float) -> Node:
+    return leaf if factor == 1 else Boost(leaf, factor)
+
+
+def _explain(
+    node: Node,
+    entry: Entry | None,
+    occur: Occur | None,
+    factor: float,
+    contributions: Mapping[Node, Contribution] | None,
+) -> Explanation:
     matches = None if entry is None else compile_query(node)(entry)
-    clauses: tuple[Clause, ...] = ()
-    inner = node
-    while isinstance(inner, Boost):
-        inner = inner.node
+    inner, factor = _unboosted(node, factor)
+    if not matches or occur is Occur.MUST_NOT:
+        contributions = None  # whatever is in it adds nothing
     if isinstance(inner, Boolean):
-        clauses = inner.clauses
-    parts = tuple(_explain(clause.node, entry, clause.occur) for clause in clauses)
-    return Explanation(_describe(node), occur, matches, parts)
+        parts = tuple(
+            _explain(clause.node, entry, clause.occur, factor, contributions) for clause in inner.clauses
+        )
+        scores = [part.score for part in parts if part.score is not None]
+        return Explanation(_describe(node), occur, matches, parts, sum(scores) if scores else None)
+    contribution = contributions.get(_weighted(inner, factor)) if contributions else None
+    if contribution is None:
+        return Explanation(_describe(node), occur, matches)
+    reason = f"in {contribution.found} of {contribution.documents}"
+    if entry is not None and isinstance(inner, Term | Phrase) and (words := _words(inner, entry)):
+        reason = f"{words}, {reason}"
+    return Explanation(_describe(node), occur, matches, (), contribution.score, reason)
+
+
+def _words(leaf: Term | Phrase, entry: Entry) -> str:
+    """How many of the words of a field are those that a leaf asks for."""
+    name, wanted = field_name(leaf.field), set(analyze(leaf.text))
+    fields = entry.leaves if name is None else (name,)
+    words = [word for field in fields for tokens in entry.tokens(field) for word in tokens]
+    return f"{sum(word in wanted for word in words)} of {len(words)} words" if words else ""
 
 
 def _describe(node: Node) -> str:

@@ -18,6 +18,7 @@ from .regexp import regexp
 from .tree import Boolean, Boost, Fuzzy, Leaf, Node, Occur, Phrase, Regexp, Term, Verbatim, Wildcard
 
 Span = tuple[int, int]
+Escape = Callable[[str], str]
 Marker = Callable[[str, Sequence[str], Sequence[Span]], Iterator[Span]]
 """From a text, its tokens and where they stand, to what is marked."""
 
@@ -30,27 +31,74 @@ class Highlight:
     text: str
     spans: tuple[Span, ...]
 
-    def marked(self, before: str = "<em>", after: str = "</em>", width: int | None = None) -> str:
+    def marked(
+        self,
+        before: str = "<em>",
+        after: str = "</em>",
+        width: int | None = None,
+        escape: Escape | None = None,
+    ) -> str:
         """The text with marks around what was found.
 
-        With a `width` it is a passage of about so many characters from the first mark on, cut at white
-        space, with an ellipsis where something is missing. The text is not escaped for HTML.
+        With a `width` it is the first of the `fragments`. `escape` is applied to the text and not to the
+        marks: `html.escape` where they are HTML.
         """
-        start, end = (0, len(self.text)) if width is None else self._passage(width)
+        if width is not None:
+            return self.fragments(before, after, width, 1, escape)[0]
+        return self._marked(0, len(self.text), before, after, escape)
+
+    def fragments(
+        self,
+        before: str = "<em>",
+        after: str = "</em>",
+        width: int = 100,
+        most: int = 5,
+        escape: Escape | None = None,
+    ) -> tuple[str, ...]:
+        """The passages with marks, at most so many, of about `width` characters each.
+
+        They are cut at white space where there is some, with an ellipsis where something is missing.
+        """
+        found: list[str] = []
+        end = 0
+        for first, last in self.spans:
+            if len(found) == most:
+                break
+            if first < end:
+                continue
+            start, end = self._passage(first, last, width, end)
+            found.append(self._marked(start, end, before, after, escape))
+        return tuple(found)
+
+    def _passage(self, first: int, last: int, width: int, after: int) -> Span:
+        """Where a passage begins and ends that has a mark, and begins behind the one before it."""
+        text = self.text
+        start = max(after, min(first - width // 4, len(text) - width))
+        if start > after:
+            # Where no white space is near, as in scripts that have none, it is cut anywhere.
+            low = max(after, start - width)
+            space = text.rfind(" ", low, start)
+            start = space + 1 if space >= 0 else start if low > after else after
+        end = max(last, start + width)
+        if end >= len(text):
+            return start, len(text)
+        space = text.find(" ", end, end + width)
+        return start, space if space >= 0 else len(text) if len(text) <= end + width else end
+
+    def _marked(self, start: int, end: int, before: str, after: str, escape: Escape | None) -> str:
+        plain = escape or _as_it_is
         parts = ["…"] if start else []
         position = start
         for first, last in self.spans:
             if start <= first and last <= end:
-                parts += [self.text[position:first], before, self.text[first:last], after]
+                parts += [plain(self.text[position:first]), before, plain(self.text[first:last]), after]
                 position = last
-        parts += [self.text[position:end], "…" if end < len(self.text) else ""]
+        parts += [plain(self.text[position:end]), "…" if end < len(self.text) else ""]
         return "".join(parts)
 
-    def _passage(self, width: int) -> Span:
-        first, last = self.spans[0]
-        start = self.text.rfind(" ", 0, max(0, first - width // 4)) + 1
-        end = self.text.find(" ", max(last, start + width))
-        return start, len(self.text) if end < 0 else end
+
+def _as_it_is(text: str) -> str:
+    return text
 
 
 def highlight(tree: Node, entry: Entry) -> list[Highlight]:

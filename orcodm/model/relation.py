@@ -172,6 +172,8 @@ class Relation(Tracked, Generic[S, T]):
     def _upgraded(cls, value: Any) -> Any:
         return value
 
+    _normal = _upgraded  # properties have no model that could change them
+
     def _read(self) -> GetRelation:
         return GetRelation(**self._ends())
 

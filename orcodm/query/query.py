@@ -7,36 +7,34 @@ through it by keyset where the engine can (`capabilities.keyset`), neither skipp
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast, overload
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeAlias, TypeVar, cast, overload
 
 from attrs import evolve, field, frozen
 
 from ..errors import InvalidFilter, MultipleResults, NotFound
 from ..flow import Flow, perform
 from ..lucene.renderer import render
-from ..lucene.tree import Fuzzy, MatchAll, Near, Node, Phrase, Regexp, Term, Wildcard, leaves
+from ..lucene.tree import Fuzzy, MatchAll, Node, Phrase, Regexp, Term, Wildcard, leaves
 from ..operations import (
     START,
     Aggregate,
-    DistancesResult,
     List,
-    RangesResult,
     Search,
     Sort,
-    StatsResult,
-    TimeSeriesResult,
-    TopValuesResult,
+    TermCount,
 )
-from . import aggregates
-from .expressions import Criterion, Expr, Order, conjunction, orders, path_of
+from .expressions import Criterion, Expr, Order, conjunction, orders
 from .results import Explanation, ResultPage
+from .summaries import Summaries
 
 if TYPE_CHECKING:
     from ..model.document import Document
     from ..model.events import Event, Series
     from ..model.relation import Relation
     from ..model.relations import Related
+    from .beyond import Scored
+    from .highlights import Highlights
 
 D = TypeVar("D")
 R = TypeVar("R")
@@ -44,6 +42,9 @@ E = TypeVar("E", bound="Event")
 T = TypeVar("T", bound="Document")
 
 ITEM: Final = "item"
+
+Text: TypeAlias = "Expr[str] | Expr[str | None] | Expr[list[str]]"
+"""A field of text."""
 
 PAGE_SIZE = 500
 """How many documents a loop reads at once, where the engine allows that many."""
@@ -81,7 +82,7 @@ class Queryable(Protocol):
 
 
 @frozen(eq=False, repr=False, str=False)
-class Query(Generic[D]):
+class Query(Summaries, Generic[D]):
     """A search over the documents of a class. Refining it gives another query; running it reads."""
 
     model: Any = field()
@@ -214,14 +215,97 @@ class Query(Generic[D]):
     def __repr__(self) -> str:
         return f"<Query {self.model.__name__}: {self}>"
 
-    def explain(self) -> Explanation:
-        """How the query will run on the engine of the current session. Reads nothing."""
-        operation = self._walk(self._source())
+    def explain(self, document: D | None = None) -> Explanation:
+        """How the query will run on the engine of the current session; without a document it reads nothing.
+
+        With a document also why it is a hit or none, and where its score comes from: what each part of the
+        query adds to it. Raises `NotFound` where it is not stored any more.
+        """
+        source = self._source()
+        scored = None if document is None else source._run(self._scoring(document))
+        return self._plan(source, scored)
+
+    async def aexplain(self, document: D | None = None) -> Explanation:
+        source = self._source()
+        scored = None if document is None else await source._arun(self._scoring(document))
+        return self._plan(source, scored)
+
+    def _scoring(self, document: Any) -> Flow[Scored]:
+        from .beyond import scoring
+
+        return scoring(self.model, self.tree, document)
+
+    def _plan(self, source: Source, scored: Scored | None) -> Explanation:
+        from ..lucene.explaining import explain
+
+        operation = self._walk(source)
         if isinstance(operation, List) or operation.cursor is not None:
             paging = "keyset: writes in between neither skip nor repeat a document"
         else:
             paging = "offset"
-        return Explanation(str(self), self.tree, operation, paging)
+        if scored is None:
+            return Explanation(str(self), self.tree, operation, paging, explain(self.tree))
+        return Explanation(str(self), self.tree, operation, paging, scored.parts, scored.score)
+
+    # -- beyond finding
+
+    def highlight(
+        self,
+        *fields: Any,
+        before: str = "<em>",
+        after: str = "</em>",
+        width: int | None = 100,
+        most: int = 5,
+        escape: Callable[[str], str] | None = None,
+    ) -> Highlights[D]:
+        """The results with what the query found in their texts: `hit.document`, `hit[User.bio]`.
+
+        Of the given fields, or of all; `before` and `after` are the marks. Of a text come at most `most`
+        passages of about `width` characters, or all of it where `width` is None. `escape` is applied to the
+        text and not to the marks: `html.escape` where they are HTML. Raises `InvalidFilter`.
+        """
+        from .highlights import highlights
+
+        return highlights(self, fields, before, after, width, most, escape)
+
+    def like(self, document: Any, *fields: Any, most: int = 25, least: int = 2) -> Query[D]:
+        """Only documents that share words with one, those with the rarest and most of them first.
+
+        The words are those that tell it apart: at most `most`, each in at least `least` documents, of the
+        given fields or of all its texts. This asks the engine how rare they are; the query that it gives has
+        them in its text, and is refined and read like any other. The document itself is left out.
+        """
+        return self.filter(*self._source()._run(self._alike(document, fields, most, least)))
+
+    async def alike(self, document: Any, *fields: Any, most: int = 25, least: int = 2) -> Query[D]:
+        return self.filter(*(await self._source()._arun(self._alike(document, fields, most, least))))
+
+    def _alike(self, document: Any, fields: tuple[Any, ...], most: int, least: int) -> Flow[list[Criterion]]:
+        from .beyond import alike
+
+        self._refuse_slice("like")
+        return alike(self.model, document, fields, most, least)
+
+    def suggest(self, field: Text, prefix: str, *, words: bool = False, limit: int = 10) -> list[TermCount]:
+        """The values of a text field that begin with a text, case apart, the most frequent first.
+
+        With `words` it is the words of its texts. Each has its `text`, and as `count` in how many documents
+        of the collection it is. The query must be unrefined. Raises `InvalidFilter`.
+        """
+        found: list[TermCount] = self._source()._run(self._suggesting(field, prefix, words, limit))
+        return found
+
+    async def asuggest(
+        self, field: Text, prefix: str, *, words: bool = False, limit: int = 10
+    ) -> list[TermCount]:
+        found: list[TermCount] = await self._source()._arun(self._suggesting(field, prefix, words, limit))
+        return found
+
+    def _suggesting(self, field: Any, prefix: str, words: bool, limit: int) -> Flow[list[TermCount]]:
+        from .beyond import suggestions
+
+        refined = bool(self._criteria or self._sort or self._sliced)
+        return suggestions(self.model, field, prefix, words, limit, refined)
 
     # -- reading documents
 
@@ -314,56 +398,6 @@ class Query(Generic[D]):
     async def aexists(self) -> bool:
         return await self.acount() > 0
 
-    # -- aggregates
-
-    def stats(self, expression: Expr[Any]) -> StatsResult:
-        """Minimum, maximum, mean, sum and spread of a number field, over all matches."""
-        return self._aggregate(aggregates.stats(expression), StatsResult)
-
-    async def astats(self, expression: Expr[Any]) -> StatsResult:
-        return await self._aaggregate(aggregates.stats(expression), StatsResult)
-
-    def top(self, expression: Expr[Any], limit: int = 10, offset: int = 0) -> TopValuesResult:
-        """The most frequent values of a field, over all matches."""
-        return self._aggregate(aggregates.top(expression, limit, offset), TopValuesResult)
-
-    async def atop(self, expression: Expr[Any], limit: int = 10, offset: int = 0) -> TopValuesResult:
-        return await self._aaggregate(aggregates.top(expression, limit, offset), TopValuesResult)
-
-    def histogram(self, expression: Expr[Any], interval: str, zone: str | None = None) -> TimeSeriesResult:
-        """How many dates of a field lie in each year, quarter, month, week, day or hour.
-
-        `zone` is an offset `+HHMM`; None is UTC.
-        """
-        return self._aggregate(aggregates.histogram(expression, interval, zone), TimeSeriesResult)
-
-    async def ahistogram(
-        self, expression: Expr[Any], interval: str, zone: str | None = None
-    ) -> TimeSeriesResult:
-        return await self._aaggregate(aggregates.histogram(expression, interval, zone), TimeSeriesResult)
-
-    def ranges(self, expression: Expr[Any], edges: Sequence[float | None]) -> RangesResult:
-        """How many numbers of a field lie between each two edges, [lower, upper); None is open."""
-        return self._aggregate(aggregates.ranges(expression, edges), RangesResult)
-
-    async def aranges(self, expression: Expr[Any], edges: Sequence[float | None]) -> RangesResult:
-        return await self._aaggregate(aggregates.ranges(expression, edges), RangesResult)
-
-    def distances(
-        self, place: Any, center: tuple[float, float], edges: Sequence[float | None], unit: str = "km"
-    ) -> DistancesResult:
-        """How many points of a nested field lie in each ring around a center (latitude, longitude)."""
-        return self._around(place, center, unit)._aggregate(
-            aggregates.distances(place, edges), DistancesResult
-        )
-
-    async def adistances(
-        self, place: Any, center: tuple[float, float], edges: Sequence[float | None], unit: str = "km"
-    ) -> DistancesResult:
-        return await self._around(place, center, unit)._aaggregate(
-            aggregates.distances(place, edges), DistancesResult
-        )
-
     # -- operations
 
     def _source(self) -> Source:
@@ -447,28 +481,6 @@ class Query(Generic[D]):
             document = yield from self.model._load_flow(source._unit, item)
             documents.append(document)
         return ResultPage(documents, page.total), page.next
-
-    def _aggregate(self, asked: Aggregate, result: type[R]) -> R:
-        (answer,) = self._source()._run(perform(self._counting(asked))).aggregates
-        assert isinstance(answer, result)
-        return answer
-
-    async def _aaggregate(self, asked: Aggregate, result: type[R]) -> R:
-        (answer,) = (await self._source()._arun(perform(self._counting(asked)))).aggregates
-        assert isinstance(answer, result)
-        return answer
-
-    def _around(self, place: Any, center: tuple[float, float], unit: str) -> Query[D]:
-        around = aggregates.anywhere(place, center, unit)
-        for node in leaves(self.tree):
-            if isinstance(node, Near) and node.field == path_of(place):
-                if (node.latitude, node.longitude, node.unit) == (*center, unit):
-                    return self
-                raise InvalidFilter(
-                    "distances are measured as the near of the query says: from "
-                    f"({node.latitude:g}, {node.longitude:g}) in {node.unit}, so ask for these"
-                )
-        return self.filter(around)
 
     def _only(self, documents: list[D]) -> D:
         if not documents:

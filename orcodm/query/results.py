@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from attrs import frozen
 
 from ..lucene.tree import Node
 from ..operations import List, Search
+
+if TYPE_CHECKING:
+    from ..lucene import explaining
 
 D = TypeVar("D")
 
@@ -36,19 +39,26 @@ class ResultPage(Sequence[D]):
 
 @frozen
 class Explanation:
-    """How a query will run: its text, its tree, the operation that starts it, and how it pages."""
+    """How a query will run: its text, its tree, the operation that starts it, and how it pages.
+
+    Where a document was asked about, `score` is its score (None: it does not match), and `parts` says which
+    parts of the query it matches and what each adds. As a string it is all of that.
+    """
 
     text: str
     tree: Node
     operation: Search | List
     paging: str
+    parts: explaining.Explanation
+    score: float | None = None
 
     def __str__(self) -> str:
         sort = ", ".join(map(str, getattr(self.operation, "sort", ()))) or "relevance, then key"
-        if isinstance(self.operation, List):
+        if isinstance(self.operation, List) or (sort == "relevance, then key" and self.operation.cursor):
             sort = "key"
+        score = "" if self.score is None else f"score:      {self.score:.4f}\n"
         return (
-            f"query:      {self.text}\ncollection: {self.operation.collection}\n"
+            f"query:      {self.text}\ncollection: {self.operation.collection or 'all'}\n"
             f"operation:  {type(self.operation).__name__}\n"
-            f"order:      {sort}\npaging:     {self.paging}\ntree:       {self.tree}"
+            f"order:      {sort}\npaging:     {self.paging}\n{score}\n{self.parts}"
         )

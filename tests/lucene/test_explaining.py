@@ -7,8 +7,9 @@ from hypothesis import given
 
 from orcodm.lucene.entries import entry
 from orcodm.lucene.evaluator import matches
-from orcodm.lucene.explaining import explain
+from orcodm.lucene.explaining import Contribution, explain, scored
 from orcodm.lucene.parser import parse
+from orcodm.lucene.renderer import render
 from orcodm.lucene.tree import Node
 
 from ..strategies import any_trees
@@ -51,6 +52,23 @@ def test_a_query_is_explained_as_a_tree():
 )
 def test_nodes_in_words(query: str, text: str):
     assert explain(parse(query)).text == text
+
+
+def test_what_makes_a_score_is_shown_where_it_arises():
+    query = parse("(name:ada^2 age:36)^3 OR (name:ada AND name:zed) -name:nobody")
+    leaves = scored(query, ADA)
+    assert [render(leaf) for leaf in leaves] == ["name:ada^6", "age:36^3"]
+    contributions = {leaf: Contribution(number + 0.5, 3, 9) for number, leaf in enumerate(leaves)}
+    assert str(explain(query, ADA, contributions)) == (
+        "[yes] any of these = 2.0000\n"
+        "  [yes] may: any of these, counted 3 times = 2.0000\n"
+        "    [yes] may: value.name has a word of 'ada', counted 2 times = 0.5000 (1 of 1 words, in 3 of 9)\n"
+        "    [yes] may: value.age has a word of '36' = 1.5000 (in 3 of 9)\n"
+        "  [no]  may: all that must\n"
+        "    [yes] must: value.name has a word of 'ada'\n"
+        "    [no]  must: value.name has a word of 'zed'\n"
+        "  [no]  must not: value.name has a word of 'nobody'"
+    )
 
 
 @given(any_trees())

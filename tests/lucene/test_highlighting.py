@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import pytest
 from hypothesis import given
 
@@ -53,6 +55,32 @@ def test_a_passage_begins_before_the_first_mark():
     assert found == [Highlight("value.text", text, ((19, 23), (45, 48)))]
     assert found[0].marked("<", ">", width=12) == "…four <five> six…"
     assert found[0].marked("<", ">", width=100) == "one two three four <five> six seven eight nine <ten>"
+
+
+def test_passages_do_not_overlap_and_are_as_many_as_asked():
+    text = " ".join(f"word{number}" if number % 10 else "engine" for number in range(60))
+    (found,) = highlight(parse("engine"), entry("item", {}, {"text": text}))
+    passages = found.fragments("<", ">", width=30, most=3)
+    assert len(passages) == 3
+    for passage in passages:
+        assert passage.count("<engine>") == 1
+        assert passage.replace("<", "").replace(">", "").strip("…") in text
+    assert passages[0].startswith("<engine> word1")
+    assert len(found.fragments(width=30, most=99)) == 6
+    assert "".join(found.fragments("", "", width=len(text))) == text
+
+
+def test_scripts_without_white_space_are_cut_anywhere():
+    text = "東京都の" * 100 + "寿司" + "京都の" * 100
+    (found,) = highlight(parse("`x` OR text:寿"), entry("item", {}, {"text": text}))
+    (passage,) = found.fragments("<", ">", width=20)
+    assert 20 <= len(passage) <= 30
+    assert "<寿>司" in passage
+
+
+def test_only_the_text_is_escaped():
+    (found,) = highlight(parse("b"), entry("item", {}, {"text": "a & <b> & c"}))
+    assert found.marked("<i>", "</i>", escape=html.escape) == "a &amp; &lt;<i>b</i>&gt; &amp; c"
 
 
 @given(trees(FIELDS[:4], ("ada", "love", "engine"), max_leaves=1))

@@ -92,6 +92,15 @@ User.query.relations("friends").filter(Relation.source == "ada")  # E
 User.query.relations("friends").filter(Relation.target.kye == "ada")  # E
 User.query.relations(User.relations.liked).one().target.get().nmae  # E
 
+# highlights, likeness, suggestions, explanations
+User.query.highlight(User.boi)  # E
+User.query.highlight(User.bio, width="x")  # E
+User.query.like(ada, most="x")  # E
+User.query.suggest("name", "a")  # E
+User.query.suggest(User.name, 3)  # E
+User.query.suggest(User.age, "a")  # E
+User.query.explain(Film(title="x"))  # E
+
 # sessions
 ada.save(on_conflict="ours")  # E
 ada.save(True)  # E

@@ -20,8 +20,10 @@ from orcodm import (
     Embedded,
     Event,
     Events,
+    Explanation,
     Expr,
     Field,
+    Hit,
     Nested,
     Outcome,
     Query,
@@ -31,6 +33,7 @@ from orcodm import (
     ResultPage,
     Series,
     Session,
+    TermCount,
     Timestamp,
     Version,
     connect,
@@ -253,6 +256,17 @@ assert_type(User.query.relations(User.relations.liked).one().target.get(), Film)
 for relation in Document.query.relations("friends"):
     print(relation.source.get().key, relation.target.get().name)
 
+# -- highlights, likeness, suggestions, explanations -----------------------------------------------
+
+for hit in User.query.search("engine").highlight(User.bio, User.address, User.addresses, width=80):
+    assert_type(hit, Hit[User])
+    assert_type(hit.document, User)
+    assert_type(hit[User.bio], tuple[str, ...])
+assert_type(User.query.like(ada, User.bio, most=10), Query[User])
+assert_type(User.query.suggest(User.name, "ad"), list[TermCount])
+assert_type(User.query.suggest(User.tags, "ad", words=True, limit=3)[0].text, str)
+print(q.explain().paging, q.explain(ada).score, q.explain(ada).parts)
+
 # -- sessions --------------------------------------------------------------------------------------
 
 with Session(engine) as session:
@@ -361,6 +375,11 @@ async def main() -> None:
         assert_type(user, User)
     async for page in q.apages():
         assert_type(page, ResultPage[User])
+    async for hit in q.highlight():
+        assert_type(hit, Hit[User])
+    assert_type(await q.alike(ada), Query[User])
+    assert_type(await User.query.asuggest(User.name, "a"), list[TermCount])
+    assert_type(await q.aexplain(ada), Explanation)
     async with Session(engine) as session:
         await session.aget(User, "ada")
         await session.acommit()

@@ -68,10 +68,8 @@ class Scorer:
 
     def __init__(self, tree: Node, compile_leaf: Callable[[Node], Callable[[Entry], bool]]) -> None:
         self._leaves = [
-            _Weighted(compile_leaf(leaf), boost, field_name(leaf.field), tuple(analyze(leaf.text)))
-            if isinstance(leaf, Term | Phrase) and not (leaf.field or "").startswith("@")
-            else _Weighted(compile_leaf(leaf), boost, None, ())
-            for leaf, boost in _positive(tree, 1.0)
+            _Weighted(_every([*map(compile_leaf, groups), compile_leaf(leaf)]), boost, *_words(leaf))
+            for leaf, boost, groups in _positive(tree, 1.0, ())
         ]
 
     def score(self, entry: Entry, corpus: Callable[[], Corpus]) -> float:
@@ -91,16 +89,33 @@ class Scorer:
         return total
 
 
-def _positive(node: Node, boost: float) -> Iterator[tuple[Leaf, float]]:
+def _positive(
+    node: Node, boost: float, groups: tuple[Node, ...]
+) -> Iterator[tuple[Leaf, float, tuple[Node, ...]]]:
+    """The leaves that can count, each with its boost and the groups that have to match for it."""
     match node:
         case Boolean(clauses=clauses):
             for clause in clauses:
-                if clause.occur is not Occur.MUST_NOT:
-                    yield from _positive(clause.node, boost)
+                if clause.occur is Occur.SHOULD and isinstance(clause.node, Boolean | Boost):
+                    yield from _positive(clause.node, boost, (*groups, clause.node))
+                elif clause.occur is not Occur.MUST_NOT:
+                    yield from _positive(clause.node, boost, groups)
         case Boost(node=inner, factor=factor):
-            yield from _positive(inner, boost * factor)
+            yield from _positive(inner, boost * factor, groups)
         case leaf:
-            yield leaf, boost
+            yield leaf, boost, groups
+
+
+def _words(leaf: Leaf) -> tuple[str | None, tuple[str, ...]]:
+    if isinstance(leaf, Term | Phrase) and not (leaf.field or "").startswith("@"):
+        return field_name(leaf.field), tuple(analyze(leaf.text))
+    return None, ()
+
+
+def _every(tests: list[Callable[[Entry], bool]]) -> Callable[[Entry], bool]:
+    if len(tests) == 1:
+        return tests[0]
+    return lambda entry: all(test(entry) for test in tests)
 
 
 def _count(entry: Entry, field: str | None, word: str) -> int:
