@@ -12,10 +12,10 @@ from ...lucene.analysis import MAX_TOKEN_LENGTH, analyze
 from ...lucene.entries import KIND, Entry
 
 UNIT: Final = "\x1f"
-LONGEST: Final = 64
+LONGEST: Final = 128
 """Longer strings of the value are indexed by their beginning and a hash: nobody asks for a whole text by
 its end, and long unique terms are what indexing spends its time on."""
-BEGINNING: Final = 48
+BEGINNING: Final = 112
 """How much of a longer one is kept. Bounds of ranges up to this length are compared exactly."""
 
 COLLECTION: Final = "@path.collection"
