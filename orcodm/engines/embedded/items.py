@@ -46,26 +46,19 @@ WHERE h.collection = ? AND h.key = ?
 _HEAD_WITHOUT_VALUE: Final = _HEAD.replace("v.value", "iif(h.live, x'', NULL)")
 
 _CHAIN: Final = """
-WITH RECURSIVE chain (seq, previous) AS (
-    SELECT v.seq, v.previous FROM heads h JOIN versions v ON v.seq = h.seq
+WITH RECURSIVE chain (seq, previous, ref, reftime, value) AS (
+    SELECT v.seq, v.previous, v.ref, v.reftime, v.value FROM heads h JOIN versions v ON v.seq = h.seq
     WHERE h.collection = ? AND h.key = ?
     UNION ALL
-    SELECT v.seq, v.previous FROM chain JOIN versions v ON v.seq = chain.previous
-)
+    SELECT v.seq, v.previous, v.ref, v.reftime, v.value FROM chain JOIN versions v ON v.seq = chain.previous
+    {})
 """
+_WHOLE_CHAIN: Final = _CHAIN.format("")
 _VERSION: Final = (
-    _CHAIN
-    + """
-SELECT v.ref, v.reftime, v.value FROM chain JOIN versions v ON v.seq = chain.seq
-WHERE v.ref = ? AND v.value IS NOT NULL LIMIT 1
-"""
+    _WHOLE_CHAIN + "SELECT ref, reftime, value FROM chain WHERE ref = ? AND value IS NOT NULL LIMIT 1"
 )
-_VERSIONS: Final = (
-    _CHAIN
-    + """
-SELECT v.ref, v.reftime, v.value, v.seq FROM chain JOIN versions v ON v.seq = chain.seq LIMIT ? OFFSET ?
-"""
-)
+# A limit outside of the recursion would not end it.
+_VERSIONS: Final = _CHAIN.format("LIMIT ? OFFSET ?") + "SELECT ref, reftime, value, seq FROM chain"
 _VERSIONS_FROM: Final = _VERSIONS.replace(
     "FROM heads h JOIN versions v ON v.seq = h.seq\n    WHERE h.collection = ? AND h.key = ?",
     "FROM versions v WHERE v.collection = ? AND v.key = ? AND v.seq = ?",
@@ -242,7 +235,7 @@ def delete(transaction: Transaction, operation: Delete) -> None:
             "SELECT id FROM heads WHERE collection = ? AND key = ?", (collection, key)
         ).fetchone()
         transaction.execute(
-            f"DELETE FROM versions WHERE seq IN ({_CHAIN} SELECT seq FROM chain)", (collection, key)
+            f"DELETE FROM versions WHERE seq IN ({_WHOLE_CHAIN} SELECT seq FROM chain)", (collection, key)
         )
         transaction.execute("DELETE FROM heads WHERE collection = ? AND key = ?", (collection, key))
         transaction.execute("INSERT INTO erased VALUES (?, ?)", (transaction.advance(), identity))

@@ -27,7 +27,7 @@ _PHASES: Final = {
 }
 """What is dumped one after the other; the first column is where the next page goes on."""
 
-_KNOWN: Final = items._CHAIN + "SELECT 1 FROM chain JOIN versions v ON v.seq = chain.seq WHERE v.ref = ?"
+_KNOWN: Final = items._WHOLE_CHAIN + "SELECT 1 FROM chain WHERE ref = ?"
 
 
 # -- out -------------------------------------------------------------------------------------------
