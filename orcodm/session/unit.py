@@ -118,6 +118,8 @@ class Unit:
         """Take a document out of the session, and what waits for the commit because of it."""
         unstored = id(document) in self.added
         self.forget(document)
+        for other in self.deleted.values():
+            self.remember(other)  # one that was to be replaced is again what its key stands for
         self.relations = [
             one
             for one in self.relations

@@ -144,6 +144,16 @@ def test_a_document_to_be_deleted_cannot_be_got(engine: Watched) -> None:
         assert session.get(User, "ada").age == 36
 
 
+def test_a_document_to_be_deleted_is_still_so_after_its_replacement_was_dropped(engine: Watched) -> None:
+    with Session(engine) as session:
+        session.delete(session.get(User, "ada"))
+        other = User(key="ada", name="Other")
+        session.add(other)
+        session.delete(other)
+        assert session.get(User, "ada", default=None) is None
+    assert User.get("ada", default=None) is None
+
+
 def test_a_document_to_be_created_can_be_got(engine: Watched) -> None:
     with Session(engine) as session:
         carl = User(key="carl", name="Carl")
