@@ -81,7 +81,6 @@ class Document(Tracked, Model):
     _root: ClassVar[Any] = None
     _tag: ClassVar[str | None] = None
     _discriminator: ClassVar[str] = "_type"
-    _variants: ClassVar[dict[str, type[Document]]] = {}
     _kind: ClassVar[str] = "item"
     _order: ClassVar[tuple[Sort, ...]] = (SortField("@path.collection"), SortField("@path.key"))
 
@@ -117,25 +116,20 @@ class Document(Tracked, Model):
 
     # -- what it is
 
-    def _dumped(self, validate: bool) -> dict[str, Any]:
-        value = super()._dumped(validate)
-        return value if self._tag is None else {self._discriminator: self._tag, **value}
+    @classmethod
+    def _tagged(cls) -> tuple[str, str] | None:
+        return None if cls._tag is None else (cls._discriminator, cls._tag)
 
     @classmethod
-    def from_value(cls, value: Any) -> Self:
-        if cls._variants and type(value) is dict:
-            tag = value.get(cls._discriminator)
-            variant = cls._variants.get(tag, cls._root) if isinstance(tag, str) else cls._root
-            if not issubclass(variant, cls):
-                problem = Problem(cls._discriminator, tag, f"this is a {variant.__name__}")
-                raise InvalidDocument(cls.__name__, None, [problem])
-            return cast("Self", super(Document, variant).from_value(value))
-        return super().from_value(value)
-
-    def _fill(self, value: Any) -> None:
-        super()._fill(value)
-        if self._tag is not None:
-            self.extra.pop(self._discriminator, None)
+    def _variant(cls, value: Any) -> type[Self]:
+        if type(value) is not dict:
+            return cls
+        tag = value.get(cls._discriminator)
+        variant = cls._variants.get(tag, cls._root) if isinstance(tag, str) else cls._root
+        if not issubclass(variant, cls):
+            problem = Problem(cls._discriminator, tag, f"this is a {variant.__name__}")
+            raise InvalidDocument(cls.__name__, None, [problem])
+        return cast("type[Self]", variant)
 
     # -- reading and writing
 

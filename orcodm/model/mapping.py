@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import Annotated, Any, Union, get_args, get_origin, is_typeddict
 from uuid import UUID
 
+from attrs import frozen
 from cattrs import Converter, IterableValidationError, StructureHandlerNotFoundError
 from cattrs.errors import ClassValidationError, IterableValidationNote
 from cattrs.preconf.orjson import make_converter
@@ -298,24 +299,29 @@ def codec(type_: Any) -> tuple[Load, Dump]:
     return load, dump
 
 
-def told_by_type(type_: Any) -> bool:
-    """Whether the Python type of a value says if it fits, which is then the same in Python and in JSON."""
-    if get_origin(type_) is Annotated:
-        return told_by_type(get_args(type_)[0])
-    if _is_union(type_):
-        members = get_args(type_)
-        return len(members) == 2 and type(None) in members and all(member in PLAIN for member in members)
-    return type_ in PLAIN
+@frozen
+class Plain:
+    """A type whose values are the same in Python and in JSON, and known by their types.
+
+    `scalar` is one of `PLAIN`; `many`, that it is a list of these; `optional`, that None fits as well.
+    """
+
+    scalar: type
+    many: bool = False
+    optional: bool = False
 
 
-def same_in_json(type_: Any) -> bool:
-    """Whether values of a type are the same in Python and in JSON."""
+def plain_type(type_: Any) -> Plain | None:
+    """What is to know of a plain type; None for any other."""
     if get_origin(type_) is Annotated:
-        return same_in_json(get_args(type_)[0])
+        return plain_type(get_args(type_)[0])
     if _is_union(type_):
-        members = get_args(type_)
-        return len(members) == 2 and type(None) in members and all(map(same_in_json, members))
-    return told_by_type(type_) or _is_plain_list(type_)
+        rest = [member for member in get_args(type_) if member is not type(None)]
+        inner = plain_type(rest[0]) if len(rest) == 1 else None
+        return inner and Plain(inner.scalar, inner.many, optional=True)
+    if _is_plain_list(type_):
+        return Plain(get_args(type_)[0], many=True)
+    return Plain(type_) if type_ in PLAIN else None
 
 
 def _is_plain_list(type_: Any) -> bool:

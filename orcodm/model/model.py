@@ -26,9 +26,13 @@ class Model:
     _namespace: ClassVar[Mapping[str, Any]] = {}
     _value_semantics: ClassVar[bool] = False
     _outside: ClassVar[frozenset[str]] = frozenset()
+    _upgrades: ClassVar[bool] = False
+    _variants: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls._schema = None
+        cls._upgrades = cls.upgrade.__func__ is not Model.upgrade.__func__  # type: ignore[attr-defined]
         register(cls)
         declare(cls, value_semantics=cls._value_semantics)
 
@@ -48,8 +52,9 @@ class Model:
     @classmethod
     def from_value(cls, value: Any) -> Self:
         """An instance made from a stored JSON value. Raises `InvalidDocument` with every problem at once."""
-        instance = cls.__new__(cls)
-        instance._fill(cls._upgraded(value))
+        model = cls._variant(value) if cls._variants else cls
+        instance = model.__new__(model)
+        instance._fill(model._upgraded(value) if model._upgrades else value)
         return instance
 
     @classmethod
@@ -64,7 +69,7 @@ class Model:
     @classmethod
     def schema(cls) -> Schema:
         """The mapping between this class and JSON, made at the first use. Raises `InvalidModel`."""
-        schema = cls.__dict__.get("_schema")
+        schema = cls._schema
         if schema is None:
             schema = cls._schema = _make_schema(cls)
         return schema
@@ -82,31 +87,37 @@ class Model:
 
     @classmethod
     def _normal(cls, value: Any) -> Any:
-        if cls.schema().keeps(value) and not cls._upgrades():
+        if not cls._upgrades and cls.schema().keeps(value):
             return value
         return cls.from_value(value)._dumped(validate=False)
 
     @classmethod
-    def _upgrades(cls) -> bool:
-        return cls.upgrade.__func__ is not Model.upgrade.__func__  # type: ignore[attr-defined]
-
-    @classmethod
     def _upgraded(cls, value: Any) -> Any:
-        if not cls._upgrades() or type(value) is not dict:
+        if not cls._upgrades or type(value) is not dict:
             return value
         return cls.upgrade(decode(encode(value)))  # a copy at every depth: the hook may change it in place
 
     def _dumped(self, validate: bool) -> dict[str, Any]:
         try:
-            return self.schema().to_value(self, validate)
+            return (self._schema or self.schema()).to_value(self, validate)
         except Misfits as error:
             raise mapping.invalid(type(self), self._shown_key(), error) from None
 
     def _fill(self, value: Any) -> None:
         try:
-            self.schema().fill(self, value)
+            (self._schema or self.schema()).fill(self, value)
         except (Misfits, Misfit) as error:
             raise mapping.invalid(type(self), self._shown_key(), error) from None
+
+    @classmethod
+    def _variant(cls, value: Any) -> type[Self]:
+        """The subclass that a stored value says it is of. Raises `InvalidDocument` where it is none."""
+        return cls
+
+    @classmethod
+    def _tagged(cls) -> tuple[str, str] | None:
+        """The member, and its value, that tells this class from others in the same collection."""
+        return None
 
     def _shown_key(self) -> str | None:
         return None
@@ -182,7 +193,7 @@ def _make_schema(cls: type[Model]) -> Schema:
         for one in attrs.fields(cast("Any", cls))
         if one.name not in cls._outside
     ]
-    return Schema(cls, attributes)
+    return Schema(cls, attributes, cls._tagged())
 
 
 def _embedded_in(type_: Any) -> type[Model]:

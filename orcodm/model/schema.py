@@ -1,29 +1,28 @@
 """The schema of a model class: its fields as members of a JSON object, both ways.
 
 A `Schema` is made once for each class. It knows each attribute's name, its member in JSON, and two functions,
-`load` and `dump`. Most fields hold what is the same in Python and in JSON, where the type of a value decides
-whether it fits; so the types of all values, once they were found to fit, are remembered as one key, and an
-object with the same types is taken over without asking each field. Whatever is not as usual goes field by
-field, and every problem is told at once.
+`load` and `dump`. Most fields hold what is the same in Python and in JSON, where a look at the type of the
+value is all there is to do: a call for each of them would cost several times as much. So both directions are
+written as one function of Python for each class, as attrs does for the constructor. It takes what fits, as it
+nearly always does; anything else goes field by field, and every problem is told at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping
-from operator import itemgetter
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 import attrs
 
 from ..errors import InvalidModel, Problem
 from .fields import FieldSpec
-from .mapping import Dump, Load, Misfit, Misfits, codec, join, problems_of, same_in_json, told_by_type
+from .mapping import Dump, Load, Misfit, Misfits, Plain, codec, join, plain_type, problems_of
 
 if TYPE_CHECKING:
     from .model import Model
 
-REMEMBERED: Final = 500
-"""So many combinations of types are remembered: with many fields that may be None there are more."""
+Convert = Callable[[Mapping[str, Any]], dict[str, Any] | None]
+"""Makes the members of an object from an instance's fields, or these from those; None where not all fit."""
 
 
 @attrs.define
@@ -59,25 +58,25 @@ def attribute(owner: type, declared: attrs.Attribute[Any], type_: Any, spec: Fie
 
 
 class Schema:
-    """The mapping between instances of one model class and JSON objects."""
+    """The mapping between instances of one model class and JSON objects.
 
-    def __init__(self, model: type[Model], attributes: list[Attribute]) -> None:
+    `tag` is a member, with its value, that the objects of this class have beside their fields.
+    """
+
+    def __init__(
+        self, model: type[Model], attributes: list[Attribute], tag: tuple[str, str] | None = None
+    ) -> None:
         self.model = model
         self.attributes = tuple(attributes)
         self.by_name = {attribute.name: attribute for attribute in attributes}
         self.members = {attribute.member: attribute for attribute in attributes}
         if len(self.members) != len(attributes):
             raise InvalidModel(f"{model.__name__}: two fields have the same name in JSON")
-        self._names = tuple(self.by_name)
-        self._member_names = tuple(self.members)
-        self._fields_of = _getter(self._names)
-        self._members_of = _getter(self._member_names)
-        asked = [attribute for attribute in attributes if not told_by_type(attribute.type)]
-        self._asked_to_load = tuple((attribute.name, attribute.load) for attribute in asked)
-        self._asked_to_dump = tuple((attribute.member, attribute.dump) for attribute in asked)
-        self._types_loaded: set[tuple[type, ...]] = set()
-        self._types_dumped: set[tuple[type, ...]] = set()
-        self._transparent = all(same_in_json(attribute.type) for attribute in attributes)
+        self._tag = {} if tag is None else dict([tag])
+        self._order = (*self._tag, *self.members)
+        self._load = _loading(attributes, tag)
+        self._dump = _dumping(attributes, tag)
+        self._plain = all(plain_type(attribute.type) for attribute in attributes)
         self._validated = tuple(attribute for attribute in attributes if attribute.validators)
         self._nested = tuple(attribute for attribute in attributes if _mentions_model(attribute.type))
         self._to_validate = bool(self._validated or self._nested)
@@ -85,10 +84,10 @@ class Schema:
     def keeps(self, value: Any) -> bool:
         """Whether what `fill` and `to_value` make of a stored value is known to be the same."""
         return (
-            self._transparent
+            self._plain
             and type(value) is dict
-            and tuple(value) == self._member_names
-            and tuple(map(type, value.values())) in self._types_loaded
+            and tuple(value) == self._order
+            and self._load(value) is not None
         )
 
     def fill(self, instance: Model, value: Any) -> None:
@@ -98,22 +97,16 @@ class Schema:
         """
         if type(value) is not dict:
             raise Misfit(value, "expected an object")
-        types = None
-        if len(value) == len(self._member_names):
+        if len(value) == len(self._order):
             try:
-                values = self._members_of(value)
-                types = tuple(map(type, values))
-                if types in self._types_loaded:
-                    fields = dict(zip(self._names, values, strict=False))
-                    for name, load in self._asked_to_load:
-                        fields[name] = load(fields[name])
-                    instance.__dict__.update(fields)
-                    instance.__dict__.pop("_extra", None)
-                    return
+                fields = self._load(value)
             except Exception:
-                pass  # what is wrong, and whatever else is, is told below
+                fields = None  # what is wrong, and whatever else is, is told below
+            if fields is not None:
+                instance.__dict__.update(fields)
+                instance.__dict__.pop("_extra", None)
+                return
         self._fill_each(instance, value)
-        _remember(self._types_loaded, types)
 
     def _fill_each(self, instance: Model, value: dict[str, Any]) -> None:
         fields: dict[str, Any] = {}
@@ -129,7 +122,7 @@ class Schema:
                 problems.extend(problems_of(error, member, value.get(member)))
         if problems:
             raise Misfits(problems)
-        extra = {member: value[member] for member in value if member not in self.members}
+        extra = {member: value[member] for member in value if member not in self._order}
         instance.__dict__.update(fields)
         instance.__dict__["_extra"] = extra
 
@@ -139,7 +132,10 @@ class Schema:
         Those of validators are looked for only if asked: what is stored may be older than they are.
         """
         fields = instance.__dict__
-        value = self._dumped(fields)
+        try:
+            value = self._dump(fields)
+        except Exception:
+            value = None
         if value is None:
             value = self._dump_each(instance, fields, validate)
         elif validate and self._to_validate and (problems := list(self.invalid(instance, value))):
@@ -150,21 +146,8 @@ class Schema:
                 value.setdefault(member, unknown)
         return value
 
-    def _dumped(self, fields: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The members of these fields; None where not all of them are as usual."""
-        try:
-            values = self._fields_of(fields)
-            if tuple(map(type, values)) not in self._types_dumped:
-                return None
-            value = dict(zip(self._member_names, values, strict=False))
-            for member, dump in self._asked_to_dump:
-                value[member] = dump(value[member])
-        except Exception:
-            return None
-        return value
-
     def _dump_each(self, instance: Model, fields: Mapping[str, Any], validate: bool) -> dict[str, Any]:
-        value: dict[str, Any] = {}
+        value: dict[str, Any] = dict(self._tag)
         problems: list[Problem] = []
         for attribute in self.attributes:
             try:
@@ -177,7 +160,6 @@ class Schema:
             problems.extend(self.invalid(instance, value))
         if problems:
             raise Misfits(problems)
-        _remember(self._types_dumped, tuple(map(type, self._fields_of(fields))))
         return value
 
     def invalid(self, instance: Model, fitting: Container[str]) -> Iterator[Problem]:
@@ -198,16 +180,62 @@ class Schema:
                         yield Problem(join(path, one.path), one.value, one.reason)
 
 
-def _getter(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
-    """A function that takes these out of a mapping, all at once."""
-    if len(names) > 1:
-        return itemgetter(*names)
-    return lambda mapping: tuple(mapping[name] for name in names)
+def _loading(attributes: Sequence[Attribute], tag: tuple[str, str] | None) -> Convert:
+    tested = [] if tag is None else [f"if given[{tag[0]!r}] != {tag[1]!r}: return None"]
+    fields = [(each.member, each.name, each.type, each.load) for each in attributes]
+    return _converting(fields, tested, {})
 
 
-def _remember(known: set[tuple[type, ...]], types: tuple[type, ...] | None) -> None:
-    if types is not None and len(known) < REMEMBERED:
-        known.add(types)
+def _dumping(attributes: Sequence[Attribute], tag: tuple[str, str] | None) -> Convert:
+    fields = [(each.name, each.member, each.type, each.dump) for each in attributes]
+    return _converting(fields, [], {} if tag is None else {tag[0]: repr(tag[1])})
+
+
+def _converting(
+    fields: Sequence[tuple[str, str, Any, Callable[[Any], Any]]], lines: Sequence[str], made: dict[str, str]
+) -> Convert:
+    """The function for fields given as name before, name after, type, and what to call for one value.
+
+    It begins with these lines, and its result with these members, whose values are expressions.
+    """
+    names: dict[str, Any] = {}
+    lines, made = list(lines), dict(made)
+    for number, (before, after, type_, function) in enumerate(fields):
+        value = made[after] = f"v{number}"
+        lines.append(f"{value} = given[{before!r}]")
+        if (plain := plain_type(type_)) is not None:
+            lines += _tested(value, plain)
+        else:
+            names[f"f{number}"] = function
+            lines.append(f"{value} = f{number}({value})")
+    members = ", ".join(f"{name!r}: {value}" for name, value in made.items())
+    exec("\n    ".join(["def convert(given):", *lines, f"return {{{members}}}"]), names)
+    convert: Convert = names["convert"]
+    return convert
+
+
+def _tested(value: str, plain: Plain) -> list[str]:
+    """The lines that return None where a value does not fit, and copy a list."""
+    if not plain.many:
+        optional = f"{value} is None or " if plain.optional else ""
+        return [f"if not ({optional}{_TESTS[plain.scalar].format(value)}): return None"]
+    lines = [
+        f"if type({value}) is not list: return None",
+        f"for each in {value}:",
+        f"    if not ({_TESTS[plain.scalar].format('each')}): return None",
+        f"{value} = {value}.copy()",
+    ]
+    return [f"if {value} is not None:", *(f"    {line}" for line in lines)] if plain.optional else lines
+
+
+_TESTS: Final = {
+    str: "type({0}) is str",
+    int: "type({0}) is int",
+    bool: "type({0}) is bool",
+    float: "type({0}) is float or type({0}) is int",
+    type(None): "{0} is None",
+}
+"""What `mapping.PLAIN` takes, as expressions."""
 
 
 def _mentions_model(type_: Any) -> bool:
