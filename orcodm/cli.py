@@ -26,15 +26,17 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from . import transfer
 from .engine import Engine
 from .engines.connect import connect
 from .errors import OrcodmError, UsageError
 from .operations import Get, Search, SearchResult
+from .terminal import show
 from .values import encode
-from .wire.bodies import write_result
-from .wire.clauses import read_sort
+from .wire.bodies import write_aggregate, write_result
+from .wire.clauses import read_aggregates, read_sort
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -160,28 +162,49 @@ def search(
     url: Url,
     collection: Annotated[str, typer.Argument(help="A collection, or * for all")],
     query: Annotated[str, typer.Argument(help="A Lucene query")],
-    limit: Annotated[int, typer.Option(help="How many results")] = 10,
+    limit: Annotated[
+        int | None, typer.Option(help="How many results; 10 without, or none beside aggregates")
+    ] = None,
     offset: Annotated[int, typer.Option(help="How many to leave out before them")] = 0,
     sort: Annotated[str, typer.Option(help="field:asc or field:desc, divided by commas")] = "",
+    aggregate: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--aggregate",
+            "-a",
+            help="What to count over all matches: field:stats, field:top_values, field:time_series:month, "
+            "field:range:*~18:18~*, field:distance:0~1:1~*; repeat for more",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON value a line, as in a pipe")] = False,
 ) -> None:
-    """Find what matches a query.
+    """Find what matches a query; count it in tables and histograms.
 
     \b
     orcodm search sqlite:///app.db users 'name:ada AND age:[30 TO *]' --sort value.age:desc
+    orcodm search sqlite:///app.db users '*' -a value.age:stats -a value.joined:time_series:month
+    orcodm search sqlite:///app.db users 'home:NEAR:{lat:51.5 lon:0 dist:99km}' -a home:distance:0~9:9~99
     orcodm search sqlite:///app.db '*' '@path.kind:event AND ip:"::1"' | jq .value
     """
     operation = Search(
         collection=None if collection == "*" else collection,
         query=query,
-        limit=limit,
+        limit=(0 if aggregate else 10) if limit is None else limit,
         offset=offset,
         sort=read_sort(sort, query) if sort else (),
+        aggregates=[asked for text in aggregate or () for asked in read_aggregates(text)],
     )
     with _opened(url) as engine:
         page = engine.execute(operation)
-    _show(page.results)
-    if _out.is_terminal:
-        _err.print(f"{len(page.results)} of {page.total} results", style="dim")
+    if as_json or not _out.is_terminal:
+        for value in (*map(write_result, page.results), *map(write_aggregate, page.aggregates)):
+            _write(value)
+        return
+    if operation.limit:
+        _show(page.results)
+    for counted in page.aggregates:
+        _out.print(show(counted), "", sep="\n")
+    _err.print(f"{len(page.results)} of {page.total} results", style="dim")
 
 
 @app.command()
@@ -206,14 +229,11 @@ def get(
 
 
 def _show(results: Iterable[SearchResult]) -> None:
-    if not _out.is_terminal:
-        for result in results:
-            _write(write_result(result))
-        return
     table = Table("collection", "key", "value", "score", box=None)
     for result in results:
-        score = "" if result.score is None else f"{result.score:.2f}"
-        table.add_row(result.collection, result.key, encode(result.value).decode(), score)
+        # As `Text`, so that brackets in the data are no marks.
+        cells = (result.collection, result.key, encode(result.value).decode())
+        table.add_row(*map(Text, cells), "" if result.score is None else f"{result.score:.2f}")
     _out.print(table)
 
 

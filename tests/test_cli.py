@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import pty
+import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +58,133 @@ def test_get_and_search_print_json_in_a_pipe(run: Any, url: str) -> None:
     assert len(run("search", url, "*", "*", "--limit", "1")[1].splitlines()) == 1
 
 
+def process(*arguments: str, terminal: bool = False) -> tuple[int, str]:
+    """The command in a process of its own, on a terminal of 100 columns or a pipe: exit code and output."""
+    command = [sys.executable, "-c", "import orcodm.cli; orcodm.cli.main()", *arguments]
+    if not terminal:
+        done = subprocess.run(command, capture_output=True, text=True)
+        return done.returncode, done.stdout
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"}
+    with subprocess.Popen(command, stdout=theirs, stderr=subprocess.PIPE, env=environment) as running:
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # the end of a terminal whose last writer is gone
+            while part := os.read(ours, 10_000):
+                shown += part
+        os.close(ours)
+        assert running.stderr is not None
+        shown += running.stderr.read()
+    return running.returncode, shown.decode().replace("\r\n", "\n")
+
+
+MARKED = "[red]x[/]"
+"""What rich would take for marks of its own."""
+
+
+@pytest.fixture
+def counted(tmp_path: Path) -> str:
+    url = f"sqlite:///{tmp_path}/a.db"
+    engine = connect(url)
+    for number in range(6):
+        value = {
+            "age": 10 * number,
+            "tags": ["even" if number % 2 == 0 else MARKED],
+            "joined": ["2019-12-30", "2020-01-01T23:30:00Z", "2020-03-01"][number % 3],
+            "home": {"lat": number, "lon": 0},
+        }
+        engine.execute(Put(collection="users", key=f"u{number}", value=value))
+    engine.close()
+    return url
+
+
+AGGREGATES = (
+    *("-a", "value.age:stats,value.tags:top_values"),
+    *("-a", "value.joined:time_series:month"),
+    *("-a", "value.joined:time_series:day:+0100"),
+    *("-a", "value.age:range:*~18:18~40:40~*"),
+    *("--aggregate", "home:distance:0~250:250~*"),
+)
+NEAR = "home:NEAR:{lat:0 lon:0 dist:9999km}"
+
+
+def test_aggregates_are_tables_and_histograms_on_a_terminal(counted: str) -> None:
+    code, shown = process("search", counted, "users", NEAR, *AGGREGATES, terminal=True)
+    lines = [line.strip() for line in shown.splitlines()]
+    assert code == 0
+    after = lines.index("value.age  (6 values)")
+    assert lines[after + 1].split() == ["min", "max", "mean", "sum", "std", "dev"]
+    assert lines[after + 2].split() == ["0", "50", "25", "150", "17.0783"]
+    after = lines.index("value.tags  (6 values)")
+    assert [line.split()[:2] for line in lines[after + 2 : after + 4]] == [[MARKED, "3"], ["even", "3"]]
+    assert lines[after + 2].count("█") == 40
+    after = lines.index("value.joined  (6 values)")
+    assert lines[after + 1].split() == ["month", "count"]
+    rows = [(line.split()[:2], line.count("█")) for line in lines[after + 2 : after + 6]]
+    assert rows == [
+        (["2019-12", "2"], 40),
+        (["2020-01", "2"], 40),
+        (["2020-02", "0"], 0),
+        (["2020-03", "2"], 40),
+    ]
+    assert "day (+0100)" in shown
+    assert ["2020-01-02", "2"] in [line.split()[:2] for line in lines]
+    assert [line.split("  ")[0] for line in lines if line.startswith(("below", "18 to", "from"))] == [
+        "below 18",
+        "18 to 40",
+        "from 40",
+        "from 250",
+    ]
+    assert "0 of 6 results" in shown
+    assert "u0" not in shown
+
+
+def test_results_come_beside_aggregates_where_they_are_asked_for(counted: str) -> None:
+    code, shown = process(
+        "search", counted, "users", "*", "-a", "value.age:stats", "--limit=2", terminal=True
+    )
+    assert code == 0
+    assert "2 of 6 results" in shown
+    assert MARKED in shown
+    assert "u1" in shown
+    assert "u2" not in shown
+
+
+def test_aggregates_are_json_for_programs(counted: str) -> None:
+    for terminal in (False, True):
+        more = ("--json",) if terminal else ()
+        code, shown = process("search", counted, "users", NEAR, *AGGREGATES, *more, terminal=terminal)
+        assert code == 0
+        found = [json.loads(line) for line in shown.splitlines()]
+        assert [one["aggregate_kind"] for one in found] == [
+            "stats",
+            "top_values",
+            "time_series",
+            "time_series",
+            "range",
+            "distance",
+        ]
+        assert found[0]["statistics"]["sum"] == 150
+        assert found[1]["entries"] == [{"value": MARKED, "count": 3}, {"value": "even", "count": 3}]
+        assert found[4]["buckets"] == [
+            {"max": 18, "count": 2},
+            {"min": 18, "max": 40, "count": 2},
+            {"min": 40, "count": 2},
+        ]
+    code, shown = process("search", counted, "users", "*", "-a", "value.age:stats", "--limit", "1")
+    assert [("path" in json.loads(line)) for line in shown.splitlines()] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (("get", "URL", "users", "nobody"), 1, "could not be found. (users/nobody)"),
         (("search", "URL", "users", "name:("), 1, "At position"),
+        (
+            ("search", "URL", "users", "*", "-a", "value.age:huh"),
+            1,
+            "aggregate is malformed: 'value.age:huh'",
+        ),
         (("get", "nonsense", "users", "ada"), 1, "no engine URL"),
         (("get", "URL"), 2, "Missing argument"),
         (("huh",), 2, "huh"),
