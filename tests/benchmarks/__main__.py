@@ -17,7 +17,7 @@ from . import report, wordnet
 from .ground import Ground
 from .measure import Missing, Row
 
-SIZED: Final = ("mapper", "search", "hops", "events", "memory", "opening")
+SIZED: Final = ("mapper", "search", "memory", "opening", "hops", "events")
 """Sections that are measured at every size."""
 UNSIZED: Final = ("imports", "http")
 SECTIONS: Final = (*SIZED, *UNSIZED)
@@ -45,6 +45,8 @@ def main() -> int:
         finally:
             ground.close()
         missing |= ground.missing
+    if options.add:
+        rows = report.added(report.read(options.output), rows)
     report.show(rows, missing)
     report.write(rows, missing, options.output)
     return 0
@@ -80,6 +82,7 @@ def _options() -> argparse.Namespace:
         help=f"some of {', '.join(SECTIONS)}",
     )
     parser.add_argument("--rounds", type=int, default=5, help="of all sides by turns (default: 5)")
+    parser.add_argument("--add", action="store_true", help="keep what an earlier run wrote of anything else")
     parser.add_argument("--output", type=Path, default=FOLDER, help="folder of the JSON and the plot")
     return parser.parse_args()
 

@@ -80,6 +80,10 @@ class Ground:
                 made.load(self.synsets)
         return self._made[name]
 
+    def keep(self, name: str, store: Any) -> None:
+        """Let a store with all documents be what `loaded` gives."""
+        self._made[name] = store
+
     def stores(self) -> dict[str, Store]:
         """Every store that there is, ours first."""
         made = {name: self.loaded(name) for name in STORES}

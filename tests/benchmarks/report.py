@@ -13,7 +13,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from .measure import OURS, Missing, Row
+from attrs import asdict
+
+from .measure import OURS, Bar, Missing, Row
 
 EXTRA = "pip install -e '.[benchmark]'"
 
@@ -111,8 +113,26 @@ def _plain(row: Row) -> dict[str, Any]:
         "size": row.size,
         "unit": row.unit,
         "costs": row.costs,
-        "bars": [{"bar": str(bar), "against": bar.peer, "reached": row.met(bar)} for bar in row.bars],
+        "bars": [{**asdict(bar), "reached": row.met(bar)} for bar in row.bars],
     }
+
+
+def read(folder: Path) -> list[Row]:
+    """The rows that `write` wrote there; none where it did not."""
+    try:
+        found = json.loads((folder / "results.json").read_text())["rows"]
+    except FileNotFoundError:
+        return []
+    for row in found:
+        row["bars"] = tuple(Bar(bar["peer"], bar["times"], bar["more"]) for bar in row["bars"])
+    return [Row(**row) for row in found]
+
+
+def added(earlier: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
+    """Earlier rows, each replaced where it was measured again, and the others after them."""
+    new = {(row.work, row.size): row for row in rows}
+    kept = [new.pop((row.work, row.size), row) for row in earlier]
+    return sorted([*kept, *new.values()], key=lambda row: row.size or 0)
 
 
 def plot(rows: Sequence[Row], path: Path) -> None:

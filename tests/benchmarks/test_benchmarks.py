@@ -91,7 +91,11 @@ def test_a_ratio_is_that_of_one_round() -> None:
     assert ROW.ratios("other") == [4.0, 8.0, 2.0]
     assert [ROW.met(bar) for bar in ROW.bars] == [True, False]
     assert ROW.met(within("not installed", 1)) is None
-    assert [str(bar) for bar in (*ROW.bars, within("other", 2, 0.3))] == [">= 2x", "<= 1", "<= 2x + 0.3"]
+    assert [str(bar) for bar in (*ROW.bars, within("other", 2, 0.3))] == [
+        ">= 2",
+        "<= 1",
+        "<= 2 x theirs + 0.3",
+    ]
 
 
 def test_every_side_has_every_round_and_nothing_but_work_is_timed() -> None:
@@ -111,5 +115,8 @@ def test_rows_are_written_as_json_and_drawn(tmp_path: Path) -> None:
     written = json.loads((tmp_path / "results.json").read_text())
     assert written["rows"][0]["costs"] == ROW.costs
     assert written["growth"] == [{"work": "get", "sizes": [10, 100], "times": 1.5}]
+    assert report.read(tmp_path) == [ROW, more]
+    again = Row("mapper", "get", 10, {OURS: [5.0]})
+    assert report.added([ROW, more], [again]) == [again, more]
     pytest.importorskip("matplotlib")
     assert (tmp_path / "results.png").read_bytes().startswith(b"\x89PNG")
