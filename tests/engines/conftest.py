@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import threading
 from base64 import b64encode
@@ -11,6 +12,7 @@ from functools import cached_property
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -33,6 +35,8 @@ ENGINES = [
     "http",
     pytest.param("awaited", marks=pytest.mark.slow),
     pytest.param("http-awaited", marks=pytest.mark.slow),
+    pytest.param("opensearch", marks=pytest.mark.cluster),
+    pytest.param("opensearch-awaited", marks=[pytest.mark.cluster, pytest.mark.slow]),
 ]
 
 
@@ -83,16 +87,34 @@ def server() -> Iterator[Server]:
     server.stop()
 
 
+@contextmanager
+def on_cluster(cluster_url: str) -> Iterator[str]:
+    """The engine URL of an index that is not there yet, and is not left behind. It has no replicas: it is quick."""
+    prefix = f"t{secrets.token_hex(6)}"
+    try:
+        yield f"{cluster_url}/{prefix}?shards=2&replicas=0"
+    finally:
+        node = "http://" + urlsplit(cluster_url).netloc.split(",")[0]
+        for path in (f"{prefix}-*", f"_index_template/{prefix}"):
+            httpx.delete(f"{node}/{path}", timeout=60)
+
+
 Opener = Callable[[str, Path], AbstractContextManager[Engine]]
 
 
 @pytest.fixture(scope="session")
-def opener(server: Server) -> Opener:
+def opener(server: Server, request: pytest.FixtureRequest) -> Opener:
     """Opens an engine by its name, with nothing in it; its file goes into the folder."""
 
     @contextmanager
     def opened(name: str, folder: Path) -> Iterator[Engine]:
         behind: Engine | None = None
+        if name.startswith("opensearch"):
+            with on_cluster(request.getfixturevalue("cluster_url")) as url:
+                engine = Awaited(connect(url)) if name == "opensearch-awaited" else connect(url)
+                yield engine
+                engine.close()
+            return
         match name:
             case "memory":
                 engine = connect("memory:")

@@ -219,6 +219,7 @@ SETTINGS = [
         ("http-awaited", "few", False),
     )
 ]
+SETTINGS.append(pytest.param(("opensearch", "few"), id="opensearch", marks=pytest.mark.cluster))
 
 
 @pytest.fixture(scope="module", params=SETTINGS)

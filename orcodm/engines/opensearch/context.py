@@ -1,0 +1,148 @@
+"""What the flows of all operations share: the index and its requests, read by id or searched.
+
+A read by id is real-time. A search sees what was refreshed: so an engine refreshes before it searches where
+it has written since it last did, and with `fresh` before each search.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+from ...errors import DatabaseBusy, StorageError, TransportError
+from .address import Address
+from .documents import Clock, Found, Source
+from .exchange import TRIES, OutOfTime, Steps, ask, backoff, error_type
+from .mapping import Fields, mapping, settings
+
+
+class Context:
+    """The index behind an alias, as one engine knows it."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.alias = address.prefix
+        self.fields = Fields(address)
+        self.clock = Clock()
+        self._ready = False
+        self._written = 0
+        self._refreshed = 0
+        self._counting = threading.Lock()
+
+    # -- the index -----------------------------------------------------------------------------------
+
+    def ready(self) -> Steps[None]:
+        """See that the index is there; the first one to ask makes it."""
+        if not self._ready:
+            if not (yield from self.fields.learn()):
+                yield from self._create()
+            self._ready = True
+
+    def _create(self) -> Steps[None]:
+        health = yield from ask("GET", "/_cluster/health")
+        made = settings(self.address, health["number_of_data_nodes"])
+        # Indexes are made from the template, so an operator who changes it changes the next one.
+        yield from ask(
+            "PUT",
+            f"/_index_template/{self.alias}",
+            {
+                "index_patterns": [f"{self.alias}-*"],
+                "priority": 200,
+                "template": {"settings": {"index": made}, "mappings": mapping()},
+            },
+        )
+        answer = yield from ask("PUT", f"/{self.alias}-000001", {"aliases": {self.alias: {}}})
+        if error_type(answer) not in (None, "resource_already_exists_exception"):
+            raise StorageError(f"the index cannot be made: {answer['error'].get('reason')}")
+        for attempt in range(10):  # another engine that is just making it has the index before its alias
+            if (yield from self.fields.learn()):
+                return
+            yield backoff(attempt)
+        raise StorageError(f"there is an index {self.alias}-000001 without the alias {self.alias}")
+
+    # -- reading by id ---------------------------------------------------------------------------------
+
+    def get(self, identity: str, routing: str | None = None) -> Steps[Source | None]:
+        """The document of an id, as it is at this moment."""
+        more = {} if routing is None else {"routing": routing}
+        answer = yield from self.read("GET", f"/{self.alias}/_doc/{quote(identity, safe=':')}", **more)
+        source: Source | None = answer.get("_source")
+        if source is None and error_type(answer) is not None:
+            raise self._missing(answer)
+        return source
+
+    def mget(
+        self, ids: Sequence[str], *, routing: str | None = None, only: tuple[str, ...] = ()
+    ) -> Steps[list[Found | None]]:
+        """The documents of ids, in their order; `only` some of their members."""
+        if not ids:
+            return []
+        params: dict[str, Any] = {"_source_includes": ",".join(only)} if only else {}
+        if routing is not None:
+            params["routing"] = routing
+        return (yield from self._documents({"ids": list(ids)}, **params))
+
+    def mget_each(self, targets: list[dict[str, str]]) -> Steps[list[Found | None]]:
+        """The documents of ids that have a routing each."""
+        return (yield from self._documents({"docs": targets}))
+
+    def _documents(self, body: dict[str, Any], **params: Any) -> Steps[list[Found | None]]:
+        answer = yield from self.read("POST", f"/{self.alias}/_mget", body, **params)
+        if "docs" not in answer:
+            raise self._missing(answer)
+        return [_found(document) for document in answer["docs"]]
+
+    # -- searching -------------------------------------------------------------------------------------
+
+    def search(self, body: dict[str, Any], *, everything: bool = False, **params: Any) -> Steps[Any]:
+        """The answer to a search. It sees what this engine wrote before it, or (`everything`) anybody."""
+        yield from self.refresh(everything=everything or self.address.fresh)
+        answer = yield from self.read("POST", f"/{self.alias}/_search", body, **params)
+        if error_type(answer) is not None:
+            raise self._missing(answer)
+        failures = answer["_shards"].get("failures")
+        if failures or answer["timed_out"] or answer["_shards"]["failed"]:
+            # Less than everything must not pass for everything.
+            raise DatabaseBusy(f"a part of the index did not answer: {failures}"[:500])
+        return answer
+
+    def refresh(self, *, everything: bool = False) -> Steps[None]:
+        """Make what was written visible to searches, where anything was."""
+        written = self._written
+        if everything or self._refreshed < written:
+            yield from self.read("POST", f"/{self.alias}/_refresh")
+            with self._counting:
+                self._refreshed = max(self._refreshed, written)
+
+    def wrote(self) -> None:
+        """Note that something was written, or may have been."""
+        with self._counting:
+            self._written += 1
+
+    # -- asking ----------------------------------------------------------------------------------------
+
+    def read(self, method: str, path: str, body: Any = None, **params: Any) -> Steps[Any]:
+        """The answer to a request that can be sent again: also after it was lost."""
+        for attempt in range(TRIES):
+            try:
+                return (yield from ask(method, path, body, **params))
+            except OutOfTime:
+                raise
+            except TransportError:
+                if attempt == TRIES - 1:
+                    raise
+            yield backoff(attempt)
+        raise AssertionError("unreachable")
+
+    def _missing(self, answer: Any) -> StorageError:
+        return StorageError(f"the index {self.alias} is not there any more: {answer['error']}"[:500])
+
+
+def _found(document: dict[str, Any]) -> Found | None:
+    if not document.get("found"):
+        if "error" in document:
+            raise DatabaseBusy(f"a part of the index did not answer: {document['error']}"[:500])
+        return None
+    return Found(document["_id"], document["_seq_no"], document["_primary_term"], document["_source"])
