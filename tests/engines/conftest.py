@@ -89,7 +89,7 @@ def server() -> Iterator[Server]:
 
 @contextmanager
 def on_cluster(cluster_url: str) -> Iterator[str]:
-    """The engine URL of an index that is not there yet, and is not left behind. It has no replicas: it is quick."""
+    """The engine URL of an index that is not there yet and is not left behind: without replicas, so quick."""
     prefix = f"t{secrets.token_hex(6)}"
     try:
         yield f"{cluster_url}/{prefix}?shards=2&replicas=0"

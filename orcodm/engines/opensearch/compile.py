@@ -219,8 +219,8 @@ class _Compiler:
         if abs(found.nearest) < EXACT:
             return self._each(field, NUMBER, "term", found.nearest + 0.0)
         codes = ["i" + ordered(found.exact)] if type(found.exact) is int else []
-        if math.isfinite(nearest := _nearest(found)):
-            codes.append("f" + ordered(int(nearest)))
+        if type(found.nearest) is int or math.isfinite(found.nearest):
+            codes.append("f" + ordered(int(found.nearest)))
         return self._each(field, INTEGER, "terms", codes) if codes else []
 
     def _each(self, field: str | None, kind: str, query: str, value: Any) -> list[Query]:
@@ -268,7 +268,9 @@ class _Compiler:
         if all(abs(bound.nearest) < EXACT for bound in (low, high) if bound is not None):
             return [*found, *self._each(node.field, NUMBER, "range", near)]
         # A double from 2**53 on may stand for an integer beside it, so there it is not asked.
-        floats = {sign: _integer(value, 0) for sign, value in near.items()}
+        floats = _interval(
+            low and _integer(low.nearest, 0), with_low, high and _integer(high.nearest, 0), with_high
+        )
         found += self._each(node.field, INTEGER, "range", _coded("f", floats))
         clamped = _clamped(near)
         return found if clamped is None else [*found, *self._each(node.field, NUMBER, "range", clamped)]
@@ -309,9 +311,8 @@ class _Compiler:
         metres = node.distance * UNITS[node.unit] * SPHERE + _STEP
         centre = {"lat": node.latitude, "lon": node.longitude}
         names = self._each(node.field, POINT, "name", None)
-        return [
-            {"geo_distance": {"distance": f"{min(metres, 1e9)}m", _name(query): centre}} for query in names
-        ]
+        within = {"distance": f"{min(metres, 1e9)}m", "ignore_unmapped": True}
+        return [{"geo_distance": within | {_name(query): centre}} for query in names]
 
     def _box(self, node: Box) -> list[Query]:
         crosses = node.west > node.east
@@ -325,7 +326,7 @@ class _Compiler:
             "right": east,
         }
         names = self._each(node.field, POINT, "name", None)
-        return [{"geo_bounding_box": {_name(query): box}} for query in names]
+        return [{"geo_bounding_box": {"ignore_unmapped": True, _name(query): box}} for query in names]
 
     # -- together ----------------------------------------------------------------------------------
 
