@@ -29,7 +29,7 @@ from ..patch import apply
 from ..values import encode
 from .conflicts import combined, describe, resolve
 from .merge import Overlap, same
-from .state import Mapped
+from .state import Mapped, State
 from .tracking import changes, checked, shown, shown_key, spelled, stand_on
 from .unit import Pending, Unit
 
@@ -70,7 +70,7 @@ def load(
     except InvalidDocument as error:
         raise InvalidDocument(error.model, "/".join(map(str, identity[1:])), error.problems) from None
     document._stored(item)
-    stand_on(document, item.ref, _text(item), item.reftime)
+    document._state = State(identity, item.ref, _text(item), item.reftime)
     unit.remember(document)
     if signals.post_load.receivers:
         yield from _tell(signals.post_load, unit, document)
@@ -281,7 +281,7 @@ def commit(unit: Unit) -> Flow[None]:
 
 def bulk(unit: Unit, documents: Sequence[Any]) -> Flow[list[Outcome]]:
     """Save some documents, each with an outcome of its own."""
-    outcomes: dict[int, Outcome] = {}
+    outcomes: list[Any] = [None] * len(documents)
     waiting: list[tuple[int, Any, Write, bytes]] = []
     for index, document in enumerate(documents):
         try:
@@ -298,11 +298,11 @@ def bulk(unit: Unit, documents: Sequence[Any]) -> Flow[list[Outcome]]:
             outcomes[index] = Outcome(document, error)
     while waiting:
         result = yield from perform(Batch(tuple(operation for _, _, operation, _ in waiting)))
-        nothing_written = any(isinstance(outcome, Aborted) for outcome in result.outcomes)
+        nothing_written = any(type(outcome) is Aborted for outcome in result.outcomes)
         again = []
         for one, outcome in zip(waiting, result.outcomes, strict=True):
             index, document, operation, text = one
-            if isinstance(outcome, OrcodmError) and not isinstance(outcome, Aborted):
+            if isinstance(outcome, OrcodmError) and type(outcome) is not Aborted:
                 if isinstance(outcome, Conflict):
                     yield from _conflict(unit, document, operation.value, outcome)  # type: ignore[union-attr]
                 outcomes[index] = Outcome(document, outcome)
@@ -313,12 +313,13 @@ def bulk(unit: Unit, documents: Sequence[Any]) -> Flow[list[Outcome]]:
                 stand_on(document, outcome.ref, text)
                 unit.added.pop(id(document), None)
                 outcomes[index] = Outcome(document)
-                try:
-                    yield from _tell(signals.post_save, unit, document)
-                except Exception as error:
-                    outcomes[index] = Outcome(document, error)
+                if signals.post_save.receivers:
+                    try:
+                        yield from _tell(signals.post_save, unit, document)
+                    except Exception as error:
+                        outcomes[index] = Outcome(document, error)
         waiting = again  # each round sends at least one document less
-    return [outcomes[index] for index in range(len(documents))]
+    return outcomes
 
 
 # -- steps -----------------------------------------------------------------------------------------
@@ -354,16 +355,19 @@ def _check_identity(document: Mapped) -> None:
         )
 
 
+_ABSENT: Final = IfAbsent()
+
+
 def _condition(document: Mapped, force: bool) -> Condition:
     if force:
         return None
     ref = document._state.ref
-    return IfAbsent() if ref is None else IfMatch(ref)
+    return _ABSENT if ref is None else IfMatch(ref)
 
 
 def _erase_condition(document: Mapped, force: bool) -> Condition:
     # A purge after a deletion erases the history that is left, unless the key was written again.
-    return IfAbsent() if document._state.deleted and not force else _condition(document, force)
+    return _ABSENT if document._state.deleted and not force else _condition(document, force)
 
 
 def _take(document: Mapped, item: Any) -> None:
@@ -385,7 +389,7 @@ def _written(unit: Unit, document: Mapped, result: Any, text: bytes) -> None:
 
 def _deleted(unit: Unit, document: Mapped) -> None:
     unit.forget(document)
-    document._state = evolve(document._state, deleted=True)
+    document._state = document._state._replace(deleted=True)
 
 
 def _conflict(unit: Unit, document: Mapped, mine: Any, error: Conflict) -> Flow[None]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any, Protocol, Self
-
-from attrs import frozen
+from typing import Any, NamedTuple, Protocol, Self
 
 from ..operations import Condition, Delete, DeleteEvent, Get, GetEvent, Post, PostEvent, Put, PutEvent
 from ..values import decode
@@ -14,8 +12,7 @@ Identity = tuple[Hashable, ...]
 """What a stored thing is found by: collection and key; of an event also type, timestamp and ordinal."""
 
 
-@frozen
-class State:
+class State(NamedTuple):
     """The version a document stands on.
 
     `identity` is where it was stored and `ref` that version's ref (both None for a document that was

@@ -42,7 +42,7 @@ from orcodm.operations import (
 )
 from orcodm.refs import value_ref
 
-from .asking import THINGS, delete, get, history, item, listed, put, put_all, verify
+from .asking import THINGS, delete, found, get, history, item, listed, put, put_all, verify
 
 OTHER = "0123456789abcdef"
 LOG: dict[str, Any] = {"collection": THINGS, "key": "a", "type": "log"}
@@ -234,3 +234,37 @@ def test_the_engine_goes_on_after_an_error_in_a_batch(engine: Engine) -> None:
     outcomes(engine, a_put("a", 1), a_put("b", 1, IfMatch(OTHER)))
     ref = put(engine, "c", 1)
     assert item(engine, "c").ref == ref
+
+
+def test_only_the_first_of_two_creations_of_a_key_creates(engine: Engine) -> None:
+    needs_atomic(engine)
+    batch = [a_put("a", 1, IfAbsent()), a_put("b", 1, IfAbsent()), a_put("a", 2, IfAbsent())]
+    assert [type(result) for result in outcomes(engine, *batch)] == [Aborted, Aborted, AlreadyExists]
+    assert listed(engine) == []
+    assert [type(result) for result in outcomes(engine, *batch[:2])] == [Written, Written]
+
+
+def test_created_together_or_each_by_itself_is_the_same(engine: Engine) -> None:
+    put(engine, "gone", 0)
+    delete(engine, "gone")
+    values = {"a": {"z": 1, "a": [1.0, 10**30]}, "gone": None, "é/?": "x"}
+    together = outcomes(engine, *(a_put(key, value, IfAbsent()) for key, value in values.items()))
+    other = [
+        engine.execute(Put(collection="others", key=key, value=value, condition=IfAbsent()))
+        for key, value in values.items()
+        if key != "gone"
+    ]
+    refs = {result.key: result.ref for result in together}
+    assert {result.key: result.ref for result in other} == {key: refs[key] for key in refs if key != "gone"}
+    assert {key: get(engine, key) for key in values} == values
+    assert [version.deleted for version in history(engine, "gone")] == [False, True, False]
+    for key in values:
+        verify(history(engine, key))
+    assert found(engine, "*:*") == sorted(values)
+
+
+def test_a_creation_that_json_cannot_hold_is_an_outcome_too(engine: Engine) -> None:
+    needs_atomic(engine)
+    results = outcomes(engine, a_put("a", 1, IfAbsent()), a_put("b", {"x": float("nan")}, IfAbsent()))
+    assert [type(result) for result in results] == [Aborted, InvalidValue]
+    assert listed(engine) == []

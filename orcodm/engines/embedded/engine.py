@@ -9,15 +9,23 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from attrs import frozen
 
 from ...engine import Capabilities
-from ...errors import Aborted, InvalidParameter, OrcodmError, SessionClosed, StorageError, Unsupported
+from ...errors import (
+    Aborted,
+    InvalidParameter,
+    InvalidValue,
+    OrcodmError,
+    SessionClosed,
+    StorageError,
+    Unsupported,
+)
 from ...operations import (
     Batch,
     BatchResult,
@@ -29,6 +37,7 @@ from ...operations import (
     Get,
     GetEvent,
     GetRelation,
+    IfAbsent,
     List,
     ListEvents,
     ListRefs,
@@ -45,6 +54,8 @@ from ...operations import (
     PutRelation,
     Restore,
     Search,
+    Write,
+    Written,
 )
 from . import events, items, records, relations, search, suggestions
 from .store import BUSY_SECONDS, Store, Synchronous, Transaction
@@ -174,6 +185,8 @@ def ping(connection: sqlite3.Connection, operation: Ping) -> None:
 
 
 def batch(transaction: Transaction, operation: Batch) -> BatchResult:
+    if (created := _created(transaction, operation.operations)) is not None:
+        return BatchResult(created)
     outcomes: list[Any] = []
     for write in operation.operations:
         try:
@@ -187,6 +200,16 @@ def batch(transaction: Transaction, operation: Batch) -> BatchResult:
     if result.failed:
         raise _Failed(result)
     return result
+
+
+def _created(transaction: Transaction, writes: Sequence[Write]) -> list[Written] | None:
+    """The results where all are new items, which go faster together; None where it takes one by one."""
+    if len(writes) < 2 or not all(type(one) is Put and type(one.condition) is IfAbsent for one in writes):
+        return None
+    try:
+        return items.create(transaction, cast("Sequence[Put]", writes))
+    except InvalidValue:
+        return None
 
 
 class _Failed(Exception):

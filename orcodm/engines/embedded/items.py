@@ -8,6 +8,7 @@ old value again also gets its old first ref again.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
 from attrs import evolve
@@ -191,6 +192,30 @@ def put(transaction: Transaction, operation: Put) -> Written:
     ref = link(None if head is None else head[1], sorted_text)
     _store(transaction, collection, key, head, ref, text)
     return Written(collection=collection, key=key, ref=ref)
+
+
+def create(transaction: Transaction, operations: Sequence[Put]) -> list[Written] | None:
+    """Store new items under new keys, all at once; None, and nothing done, where one of the keys is known.
+
+    Raises `InvalidValue`, before anything is done.
+    """
+    first, now = transaction.sequence + 1, transaction.now
+    heads, versions, results = [], [], []
+    for seq, operation in enumerate(operations, first):
+        collection, key, value = operation.collection, operation.key, operation.value
+        ref = link(None, canonical(value))
+        heads.append((collection, key, seq, seq))
+        versions.append((seq, None, collection, key, ref, now, encode(value)))
+        results.append(Written(collection=collection, key=key, ref=ref))
+    transaction.execute("SAVEPOINT creation")
+    made = transaction.executemany(_TRY_HEAD, heads).rowcount
+    if made == len(heads):
+        transaction.executemany(_ADD_VERSION, versions)
+        transaction.sequence += made
+    else:
+        transaction.execute("ROLLBACK TO creation")
+    transaction.execute("RELEASE creation")
+    return results if made == len(heads) else None
 
 
 def post(transaction: Transaction, operation: Post) -> Written:

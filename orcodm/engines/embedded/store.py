@@ -46,12 +46,13 @@ SELECT max(ifnull((SELECT max(seq) FROM versions), 0), ifnull((SELECT max(seq) F
 
 
 class Transaction:
-    """A write transaction under way: the statements go through `execute`."""
+    """A write transaction under way: the statements go through `execute` and `executemany`."""
 
-    __slots__ = ("execute", "now", "sequence")
+    __slots__ = ("execute", "executemany", "now", "sequence")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.execute = connection.execute
+        self.executemany = connection.executemany
         self.now = int(time.time() * 1000)
         self.sequence: int = connection.execute(LAST_SEQUENCE).fetchone()[0]
 
