@@ -39,6 +39,7 @@ from ...operations import (
 from .columns import MOST, Columns, Moments, NotByColumns
 from .layout import DATES, NUMBERS
 from .ordering import RANKS, Measure
+from .terms import MANY, ODD
 
 MILLISECOND_FIELDS: Final = frozenset({"@path.timestamp", "@path.reftime"})
 """Numbers that are moments."""
@@ -92,6 +93,8 @@ class _Stats:
 
     def read(self, columns: Columns) -> None:
         self._read = columns.moments(self._name)
+        for entry in columns.rest(self._name, ODD):
+            self.add(entry)
 
     def add(self, entry: Entry) -> None:
         self._numbers.extend(_numbers(entry, self._name))
@@ -155,6 +158,7 @@ class _Buckets:
                 self._counts[position] += 1
 
     def read(self, columns: Columns, sort: str, field: str) -> None:
+        """Count the values of a field, but for documents that are odd or have many."""
         edges = sorted({edge for bucket in self._buckets for edge in bucket if edge is not None})
         counts = columns.intervals(sort, field, edges)
         self.seen += sum(counts)
@@ -179,6 +183,8 @@ class _Ranges:
 
     def read(self, columns: Columns) -> None:
         self._buckets.read(columns, NUMBERS, self._name)
+        for entry in columns.rest(self._name, ODD, MANY):
+            self.add(entry)
 
     def add(self, entry: Entry) -> None:
         for number in _numbers(entry, self._name):
@@ -264,6 +270,8 @@ class _TimeSeries:
 
     def read(self, columns: Columns) -> None:
         sort, unit = (NUMBERS, 1000) if self._name in MILLISECOND_FIELDS else (DATES, 1)
+        for entry in columns.rest(self._name, ODD, MANY):
+            self.add(entry)
         found = columns.extremes(sort, self._name)
         if found is None:
             return
@@ -322,33 +330,49 @@ class _TopValues:
         self._name = _full(aggregate.field)
         # By rank and value, since 1 and True are one key to a dict, and 1 and 1.0 are one value to JSON.
         self._counts: dict[tuple[int, Any], int] = {}
+        self._total = 0
         self._nulls = 0
+        self._columns: Columns | None = None
+        self._read: dict[tuple[int, Any], int] = {}
 
     def read(self, columns: Columns) -> None:
-        found = columns.counts(self._name)
+        odd = list(columns.rest(self._name, ODD))
+        found = columns.counts(self._name, self._aggregate.offset + self._aggregate.limit)
         for values in (found.strings, found.numbers, found.booleans):
-            self._counts |= {(RANKS[type(value)], value): count for value, count in values.items()}
-        self._nulls = found.nulls
+            self._read |= {(RANKS[type(value)], value): count for value, count in values.items()}
+        self._columns, self._total, self._nulls = columns, found.values, found.nulls
+        for entry in odd:
+            self.add(entry)
 
     def add(self, entry: Entry) -> None:
         counts = self._counts
         for leaf in entry.values(self._name):
             key = RANKS[type(leaf)], leaf
             counts[key] = counts.get(key, 0) + 1
-        if not self._name.startswith("@"):
-            self._nulls += entry.nulls.get(self._name, 0)
+            self._total += 1
+        if not self._name.startswith("@") and (nulls := entry.nulls.get(self._name)):
+            self._nulls += nulls
+            self._total += nulls
 
     def result(self) -> TopValuesResult:
         offset, limit = self._aggregate.offset, self._aggregate.limit
-        ranked = sorted(self._counts.items(), key=lambda pair: (-pair[1], pair[0]))
+        counts = self._read | {key: count + self._known(*key) for key, count in self._counts.items()}
+        ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
         entries = [ValueCount(value, count) for (_, value), count in ranked]
         if self._nulls:
             entries.append(ValueCount(None, self._nulls))
             entries.sort(key=lambda entry: -entry.count)
         return TopValuesResult(
             field=self._aggregate.field,
-            value_count=sum(self._counts.values()) + self._nulls,
+            value_count=self._total,
             offset=offset,
             limit=limit,
             entries=entries[offset : offset + limit],
         )
+
+    def _known(self, rank: int, value: Any) -> int:
+        """How often the columns have a value, of which they told the frequent ones only."""
+        known = self._read.get((rank, value))
+        if known is None:
+            known = 0 if self._columns is None else self._columns.count(self._name, value)
+        return known

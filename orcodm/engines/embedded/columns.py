@@ -1,25 +1,30 @@
 """What the columns of the index know of all matches of a query, without looking at their documents.
 
-Where the columns do not say it exactly (a field without a column of its own, values that were cut or
-rounded) the documents are to be asked: see `NotByColumns`.
+Documents whose values the columns do not say as they are, like long texts, carry a mark; there are few of
+them, and these are looked at one by one (`rest`). Where there are many, or the field has no column of its
+own, all documents are to be asked: see `NotByColumns`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from math import isfinite
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import tantivy
 from attrs import field, frozen
 
+from ...lucene.entries import Entry, Leaf
 from .index import aggregate, find
-from .layout import BOOLEANS, NULLS, NUMBERS, SCHEMA, STRINGS, Column, Layout
-from .terms import UNINDEXED, boolean, prefix
+from .layout import BOOLEANS, NULLS, NUMBERS, SCHEMA, SORTS_OF_VALUES, STRINGS, Column, Layout
+from .terms import MANY, ODD, UNINDEXED, boolean, mark, prefix, rounded
 
 MOST: Final = 60_000
-"""More intervals or distinct values than this are too many for the index."""
+"""More intervals than this are too many for the index."""
+_ALL: Final = 10_000_000
+FEW: Final = 1_000
+"""So many marked documents are looked at one by one."""
 
 
 @frozen
@@ -52,8 +57,10 @@ class Moments:
 
 @frozen
 class Counts:
-    """How often each value of a field is there; `numbers` are apart since 1 equals True in Python."""
+    """How often values of a field are there; `numbers` are apart since 1 equals True in Python."""
 
+    values: int = 0
+    """How many there are in all, with those that are not told."""
     strings: Mapping[str, int] = field(factory=dict)
     numbers: Mapping[float, int] = field(factory=dict)
     booleans: Mapping[bool, int] = field(factory=dict)
@@ -64,28 +71,43 @@ class NotByColumns(Exception):
     """The columns do not say it, or not exactly."""
 
 
-class Columns:
-    """The columns of an index for the matches of one query. Every method may raise `NotByColumns`."""
+Fetch: TypeAlias = Callable[[tantivy.Query], Iterable[Entry]]
+"""The entries of a query's matches. Raises `NotByColumns` where these are more than `FEW`."""
 
-    def __init__(self, searcher: tantivy.Searcher, layout: Layout, query: tantivy.Query) -> None:
+
+class Columns:
+    """The columns of an index for the matches of one query. Every method may raise `NotByColumns`.
+
+    What a method says of a field does not include the documents that `rest` gives for it.
+    """
+
+    def __init__(
+        self, searcher: tantivy.Searcher, layout: Layout, query: tantivy.Query, fetch: Fetch
+    ) -> None:
         self._searcher = searcher
         self._layout = layout
         self._query = query
+        self._fetch = fetch
+
+    def rest(self, name: str, *signs: str) -> Iterable[Entry]:
+        """The documents with these marks for a field, which are to be looked at one by one."""
+        query = marked(self._layout, self._query, [(name, sign) for sign in signs])
+        return () if query is None else self._fetch(query)
 
     def extremes(self, sort: str, name: str) -> tuple[int, int] | None:
         """The least and the greatest of a field's numbers, or dates in microseconds; None without any."""
-        column = exact_column(self._layout, sort, name)
+        column = own_column(self._layout, sort, name)
         if column is None:
             return None
-        found = self._aggregated("stats", column.name)
+        found = self._aggregated("stats", name, column, ODD, MANY)
         return (int(found["min"]), int(found["max"])) if found["count"] else None
 
     def moments(self, name: str) -> Moments:
-        """Of all numbers of a field (its full name)."""
-        column = exact_column(self._layout, NUMBERS, name)
+        """Of all numbers of a field (its full name), but for odd documents."""
+        column = own_column(self._layout, NUMBERS, name)
         if column is None:
             return Moments()
-        found = self._aggregated("extended_stats", column.name)
+        found = self._aggregated("extended_stats", name, column, ODD)
         if not found["count"]:
             return Moments()
         if found["variance"] is None or not isfinite(found["sum_of_squares"]):
@@ -100,82 +122,139 @@ class Columns:
         )
 
     def intervals(self, sort: str, name: str, edges: Sequence[float]) -> list[int]:
-        """How many values are below the first of the ascending edges, from it to the next, and so on."""
-        column = exact_column(self._layout, sort, name)
+        """How many values are below the first of the ascending edges, from it to the next, and so on.
+
+        But for documents that are odd or have many values: Tantivy counts a document once for each interval.
+        """
+        column = own_column(self._layout, sort, name)
         if column is None:
             return [0] * (len(edges) + 1)
-        # Tantivy counts a document once for each interval, however many of its values are there.
-        if column.many or len(edges) > MOST:
+        if len(edges) > MOST:
             raise NotByColumns
         if not edges:
-            return [int(self._aggregated("value_count", column.name)["value"])]
+            return [int(self._aggregated("value_count", name, column, ODD, MANY)["value"])]
         bounds = [
             {"to": edges[0]},
             *({"from": low, "to": high} for low, high in pairwise(edges)),
             {"from": edges[-1]},
         ]
-        return [
-            bucket["doc_count"] for bucket in self._aggregated("range", column.name, ranges=bounds)["buckets"]
-        ]
+        found = self._aggregated("range", name, column, ODD, MANY, ranges=bounds)
+        return [bucket["doc_count"] for bucket in found["buckets"]]
 
-    def counts(self, name: str) -> Counts:
-        """Of every distinct value of a field."""
-        return Counts(
-            self._distinct(STRINGS, name),
-            self._distinct(NUMBERS, name),
-            self._booleans(name),
-            self._nulls(name),
-        )
+    def counts(self, name: str, wanted: int) -> Counts:
+        """Of the values of a field that are there most often, and that are as frequent as the last of these.
+
+        But for odd documents.
+        """
+        texts, strings = self._frequent(STRINGS, name, wanted)
+        figures, numbers = self._frequent(NUMBERS, name, wanted)
+        booleans, nulls = self._booleans(name), self._nulls(name)
+        values = texts + figures + sum(booleans.values()) + nulls
+        return Counts(values, strings, numbers, booleans, nulls)
 
     # -- pieces ------------------------------------------------------------------------------------
 
-    def _aggregated(self, kind: str, column: str, **options: Any) -> dict[str, Any]:
-        asked = {"it": {kind: {"field": column, **options}}}
-        found: dict[str, Any] = aggregate(self._searcher, self._query, asked)["it"]
+    def _aggregated(
+        self, kind: str, name: str, column: Column, *signs: str, **options: Any
+    ) -> dict[str, Any]:
+        asked = {"it": {kind: {"field": column.name, **options}}}
+        found: dict[str, Any] = aggregate(self._searcher, self._unmarked(name, *signs), asked)["it"]
         return found
 
-    def _distinct(self, sort: str, name: str) -> dict[Any, int]:
-        column = exact_column(self._layout, sort, name)
+    def _unmarked(self, name: str, *signs: str) -> tantivy.Query:
+        return unmarked(self._layout, self._query, [(name, sign) for sign in signs])
+
+    def _frequent(self, sort: str, name: str, wanted: int) -> tuple[int, dict[Any, int]]:
+        """How many values there are in all, and the frequent ones."""
+        column = own_column(self._layout, sort, name)
         if column is None:
-            return {}
-        if column.repeated:  # a document is counted once for each value
+            return 0, {}
+
+        def most(size: int, **options: Any) -> dict[str, Any]:
+            # Each segment has to tell of all: a value that is rare in one may be frequent in another.
+            return self._aggregated("terms", name, column, ODD, size=size, segment_size=_ALL, **options)
+
+        wanted = max(1, wanted)
+        found = most(wanted + 1)
+        buckets = found["buckets"]
+        if found["doc_count_error_upper_bound"]:
             raise NotByColumns
-        # Each segment has to tell of all: a value that is rare in one may be frequent in another.
-        buckets = self._aggregated("terms", column.name, size=MOST, segment_size=MOST)["buckets"]
-        if len(buckets) >= MOST:
-            raise NotByColumns
+        total = sum(bucket["doc_count"] for bucket in buckets) + found["sum_other_doc_count"]
+        if (
+            len(buckets) > wanted
+            and (least := buckets[wanted]["doc_count"]) == buckets[wanted - 1]["doc_count"]
+        ):
+            # Of the values that are equally frequent the first ones count.
+            above = [bucket for bucket in buckets if bucket["doc_count"] > least]
+            buckets = most(wanted, order={"_key": "asc"}, min_doc_count=least)["buckets"]
+            buckets = [*above, *(bucket for bucket in buckets if bucket["doc_count"] == least)]
         made: type = str if sort == STRINGS else float if column.mixed else int
-        return {made(bucket["key"]): bucket["doc_count"] for bucket in buckets}
+        return total, {made(bucket["key"]): bucket["doc_count"] for bucket in buckets}
 
     def _booleans(self, name: str) -> dict[bool, int]:
-        column = self._layout.column(BOOLEANS, name)
-        if column is None:
+        if self._layout.column(BOOLEANS, name) is None:
             return {}
-        if column.repeated:
-            raise NotByColumns
-        counts = {value: self._having("has", boolean(name, value)) for value in (False, True)}
+        counts = {value: self._having(name, "has", boolean(name, value)) for value in (False, True)}
         return {value: count for value, count in counts.items() if count}
 
     def _nulls(self, name: str) -> int:
-        column = self._layout.column(NULLS, name)
+        return self._having(name, "null", prefix(name)) if self._layout.column(NULLS, name) else 0
+
+    def count(self, name: str, value: Leaf) -> int:
+        """How often one value of a field is there, but for odd documents."""
+        if type(value) is bool:
+            return self._having(name, "has", boolean(name, value))
+        column = own_column(self._layout, STRINGS if isinstance(value, str) else NUMBERS, name)
         if column is None:
             return 0
-        if column.many:
-            raise NotByColumns
-        return self._having("null", prefix(name))
+        return self._having(name, column.name, value if isinstance(value, str) else rounded(value))
 
-    def _having(self, index_field: str, term: str) -> int:
-        must = tantivy.Occur.Must
+    def _having(self, name: str, index_field: str, term: str | float) -> int:
         one = tantivy.Query.term_query(SCHEMA, index_field, term)
-        return find(self._searcher, tantivy.Query.boolean_query([(must, self._query), (must, one)]), 0)[0]
+        both = [(tantivy.Occur.Must, self._unmarked(name, ODD)), (tantivy.Occur.Must, one)]
+        return find(self._searcher, tantivy.Query.boolean_query(both), 0)[0]
 
 
-def exact_column(layout: Layout, sort: str, name: str) -> Column | None:
-    """The column that has a field's values as they are; None where no document has such a value.
+def own_column(layout: Layout, sort: str, name: str) -> Column | None:
+    """The column that a field has alone; None where no document has such a value.
 
     Raises `NotByColumns` where there is no such column.
     """
     column = layout.column(sort, name)
-    if name in UNINDEXED or (column is not None and (not column.own or column.rough)):
+    if name in UNINDEXED or (column is not None and not column.own):
         raise NotByColumns
     return column
+
+
+Marks: TypeAlias = Sequence[tuple[str, str]]
+"""Fields and the signs of their marks."""
+
+
+def marked(layout: Layout, query: tantivy.Query, marks: Marks) -> tantivy.Query | None:
+    """The query among the documents with one of these marks; None where there are none."""
+    terms = _terms(layout, marks)
+    if not terms:
+        return None
+    some = tantivy.Query.boolean_query([(tantivy.Occur.Should, term) for term in terms])
+    return tantivy.Query.boolean_query([(tantivy.Occur.Must, query), (tantivy.Occur.Must, some)])
+
+
+def unmarked(layout: Layout, query: tantivy.Query, marks: Marks) -> tantivy.Query:
+    """The query among the documents with none of these marks."""
+    terms = _terms(layout, marks)
+    if not terms:
+        return query
+    without = [(tantivy.Occur.MustNot, term) for term in terms]
+    return tantivy.Query.boolean_query([(tantivy.Occur.Must, query), *without])
+
+
+def _terms(layout: Layout, marks: Marks) -> list[tantivy.Query]:
+    return [
+        tantivy.Query.term_query(SCHEMA, "has", mark(name, sign))
+        for name, sign in marks
+        if any(
+            column.odd if sign == ODD else column.many
+            for sort in SORTS_OF_VALUES
+            if (column := layout.column(sort, name)) is not None
+        )
+    ]

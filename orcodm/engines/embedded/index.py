@@ -34,7 +34,20 @@ from ...errors import OrcodmError
 from ...lucene.entries import Entry, Leaf, date
 from .documents import Stored
 from .layout import BOOLEANS, DATES, NULLS, NUMBERS, SCHEMA, SORTS_OF_VALUES, STRINGS, WORDS, Column, Layout
-from .terms import EXACT, UNINDEXED, analysed, boolean, cut, existing, prefix, rounded, scopes
+from .terms import (
+    EXACT,
+    MANY,
+    ODD,
+    UNINDEXED,
+    analysed,
+    boolean,
+    cut,
+    existing,
+    mark,
+    prefix,
+    rounded,
+    scopes,
+)
 
 FORMAT: Final = 2
 """Of the terms and of the schema below; another number makes every index anew."""
@@ -59,11 +72,12 @@ def document(stored: Stored, entry: Entry, layout: Layout) -> tantivy.Document:
     add = made.add_text
     add("scope", " ".join(scopes(stored.kind, stored.collection)))
     has, words = [existing(entry)], list[str]()
+    nulls = entry.nulls if b"null" in stored.text else {}
     for field, leaves in entry.path.items():
         if field not in UNINDEXED:
-            _add(made, layout, field, leaves)
+            has += _add(made, layout, field, leaves)
     for field, leaves in entry.leaves.items():
-        _add(made, layout, field, leaves)
+        has += _add(made, layout, field, leaves, nulls.get(field, 0))
         for leaf in leaves:
             if type(leaf) is str:
                 if found := analysed(leaf):
@@ -71,50 +85,65 @@ def document(stored: Stored, entry: Entry, layout: Layout) -> tantivy.Document:
                     words.append(found)
             elif type(leaf) is bool:
                 has.append(boolean(field, leaf))
-    add("has", " ".join(has))
-    add("words", " ".join(words))
-    if b"null" in stored.text and (nulls := entry.nulls):
+    if nulls:
         add("null", " ".join(map(prefix, nulls)))
         for field, count in nulls.items():
-            layout.note(layout.claim(NULLS, field), many=count > 1)
+            layout.claim(NULLS, field)
+            if field not in entry.leaves:
+                has += _marks(layout, field, odd=count > 1, many=count > 1)
+    add("has", " ".join(has))
+    add("words", " ".join(words))
     return made
 
 
-def _add(made: tantivy.Document, layout: Layout, field: str, leaves: Sequence[Leaf]) -> None:
-    """The whole values of a field."""
+def _add(
+    made: tantivy.Document, layout: Layout, field: str, leaves: Sequence[Leaf], nulls: int = 0
+) -> list[str]:
+    """Add the whole values of a field; returns the document's marks."""
+    odd = False
     for leaf in leaves:
         if type(leaf) is str:
-            _add_string(made, layout, field, leaf)
+            odd |= _add_string(made, layout, field, leaf)
         elif type(leaf) is bool:
             layout.claim(BOOLEANS, field)
         else:
             assert not isinstance(leaf, str)
-            _add_number(made, layout.claim(NUMBERS, field), layout, leaf)
-    if len(leaves) > 1:
-        repeated = len(set(leaves)) < len(leaves)
-        for sort in SORTS_OF_VALUES:
-            if (column := layout.column(sort, field)) is not None:
-                layout.note(column, many=True, repeated=repeated)
+            odd |= _add_number(made, layout, field, leaf)
+    many = len(leaves) > 1
+    if odd or many or nulls:
+        odd |= nulls > 1 or (many and len(set(leaves)) < len(leaves))
+        return _marks(layout, field, odd=odd, many=many)
+    return []
 
 
-def _add_string(made: tantivy.Document, layout: Layout, field: str, text: str) -> None:
+def _marks(layout: Layout, field: str, *, odd: bool, many: bool) -> list[str]:
+    for sort in SORTS_OF_VALUES:
+        if (column := layout.column(sort, field)) is not None:
+            layout.note(column, odd=odd, many=many)
+    return [mark(field, sign) for sign, there in ((ODD, odd), (MANY, many)) if there]
+
+
+def _add_string(made: tantivy.Document, layout: Layout, field: str, text: str) -> bool:
+    """Whether the column says less than the text."""
     column = layout.claim(STRINGS, field)
     term = text if field.startswith("@") else cut(text)
-    if term is not text and not column.rough:
-        layout.note(column, rough=True)
     made.add_text(column.name, column.start + term)
     if len(text) >= 10 and text[4] == "-" and (instant := date(text)) is not None:
         if name := layout.claim(DATES, field).name:
             made.add_integer(name, instant)
     elif not column.mixed:
         layout.note(column, mixed=True)
+    return term is not text
 
 
-def _add_number(made: tantivy.Document, column: Column, layout: Layout, value: int | float) -> None:
-    nearest = rounded(value)
-    layout.note(column, rough=nearest != value or abs(nearest) >= EXACT, mixed=type(value) is float)
+def _add_number(made: tantivy.Document, layout: Layout, field: str, value: int | float) -> bool:
+    """Whether the column says less than the number."""
+    column, nearest = layout.claim(NUMBERS, field), rounded(value)
+    if type(value) is float and not column.mixed:
+        layout.note(column, mixed=True)
     if column.name:
         made.add_float(column.name, nearest)
+    return nearest != value or abs(nearest) >= EXACT
 
 
 def _add_words(made: tantivy.Document, column: Column, found: str) -> None:

@@ -12,8 +12,9 @@ Booleans take none; they are terms of `has`, of which only the memory is kept he
 later fields share one, in which the name is a part of each term; of their numbers and dates the index says
 no more than which documents have some.
 
-A column also remembers what it met, since that decides what can be read from it: see `Column`. All of this
-is written to the index's state with each commit. It only ever grows, so a reader may share it with the
+A column also remembers what it met, since that decides what can be read from it: see `Column`. Documents
+for which it says less than they do carry a mark of that, `ODD` or `MANY`, among the terms of `has`. All of
+this is written to the index's state with each commit. It only ever grows, so a reader may share it with the
 writer: what it sees too early makes it more careful, never wrong.
 """
 
@@ -54,11 +55,9 @@ class Column:
     name: str
     start: str = ""
     many: bool = False
-    """Some document has more than one value."""
-    repeated: bool = False
-    """Some document has the same value twice."""
-    rough: bool = False
-    """Some value is not there as it is: it was cut or rounded."""
+    """Some document has more than one value in the field."""
+    odd: bool = False
+    """Some document is not quite there: a value was cut or rounded, or it has the same one twice."""
     mixed: bool = False
     """Of strings: some are no dates. Of numbers: some are floats."""
 
@@ -115,12 +114,12 @@ class Layout:
 
     def _shared(self, sort: str, field: str) -> Column:
         name = SHARED.get(sort, "")
-        return Column(name, prefix(field) if name else "", many=True, repeated=True, rough=True, mixed=True)
+        return Column(name, prefix(field) if name else "", many=True, odd=True, mixed=True)
 
 
 INDEXED: Final = frozenset({WORDS, STRINGS, NUMBERS, DATES})
 """The sorts whose columns are fields of the index."""
-SORTS_OF_VALUES: Final = (STRINGS, NUMBERS, DATES, BOOLEANS)
+SORTS_OF_VALUES: Final = (STRINGS, NUMBERS, DATES, BOOLEANS, NULLS)
 
 
 def _schema() -> tantivy.Schema:
@@ -152,7 +151,7 @@ SCHEMA: Final = _schema()
 """The fields of every index: the columns, those that are shared, and
 
 * `words`  the words of all fields, without positions, for queries that name none;
-* `has`    the names of the fields that have a value and of those above them, and their booleans;
+* `has`    the names of the fields that have a value and of those above them, their booleans, their marks;
 * `null`   the names of the fields with a null;
 * `scope`  kind and collection, together and apart;
 * `id` and `seq`, the document's numbers.

@@ -33,7 +33,7 @@ from ...lucene.tree import MatchAll, Node, Verbatim
 from ...operations import START, AggregateResult, Item, Page, Search, SearchResult, Sort, SortField
 from ...values import decode
 from .aggregates import Accumulator, accumulator
-from .columns import Columns, NotByColumns
+from .columns import FEW, Columns, NotByColumns, marked, unmarked
 from .compile import Plan, among, but, compile_plan, within
 from .current import Current, Pending, View
 from .documents import ITEM, KINDS, Place, Stored, by_seq, count, item, items_from, scan, walk
@@ -230,7 +230,7 @@ class _Answer:
         view, searcher = self._view, self._view.searcher
         if searcher is None or not view.complete or not self._plan.exact:
             return None
-        columns = Columns(searcher, view.layout, self._settled(searcher))
+        columns = Columns(searcher, view.layout, self._settled(searcher), self._entries)
         accumulators = [accumulator(each, self._query.measure) for each in self._operation.aggregates]
         try:
             for each in accumulators:
@@ -273,20 +273,35 @@ class _Answer:
         last = None
         if operation.cursor not in (None, START):
             last = read_cursor(operation.cursor or "", len(operation.sort))
-        query, key = self._settled(searcher), ordering(operation.sort, self._query.measure)
+        layout, key = self._view.layout, ordering(operation.sort, self._query.measure)
+        query, others = self._settled(searcher), list(self._pending())
+        fresh = len(others)
         try:
-            ids = Sorted(searcher, self._view.layout, operation.sort, self._by_place).page(query, last, end)
+            order = Sorted(searcher, layout, operation.sort, self._by_place)
+            if (odd := marked(layout, query, order.marks)) is not None:
+                others += self._matches(odd, FEW)
+            ids = order.page(unmarked(layout, query, order.marks), last, end)
         except NotByColumns:
             return None
         # The order needs no scores, but the results show them.
-        total, hits = find(searcher, among(query, ids), len(ids)) if ids else (0, [])
-        fresh = list(self._pending())
-        page = nsmallest(end, chain(self._beyond(fresh, key), self._fetched(hits)), key=key)
+        hits = find(searcher, among(query, ids), len(ids))[1] if ids else []
+        page = nsmallest(end, chain(self._beyond(others, key), self._fetched(hits)), key=key)
         if operation.cursor is None:
-            total = find(searcher, query, 0)[0] + len(fresh)
+            total = find(searcher, query, 0)[0] + fresh
             return _offset_page(operation, self._results(page[operation.offset :]), total, ())
         more = key(page[limit - 1]) if 0 < limit < len(page) else None
         return _stream_page(operation, self._results(page[:limit]), more, ())
+
+    def _matches(self, query: tantivy.Query, most: int) -> Iterator[Match]:
+        """All that a query of the index matches. Raises `NotByColumns` where that are too many."""
+        assert self._view.searcher is not None
+        total, hits = find(self._view.searcher, query, most)
+        if total > len(hits):
+            raise NotByColumns
+        return self._chunked(iter(hits), CHUNK)
+
+    def _entries(self, query: tantivy.Query) -> Iterator[Entry]:
+        return (match.entry for match in self._matches(query, FEW))
 
     def _by_place(self, query: tantivy.Query, after: Place | None, wanted: int) -> list[int]:
         """The ids of the first matches by place, beyond one."""

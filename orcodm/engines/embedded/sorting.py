@@ -16,11 +16,12 @@ from tantivy import FieldType, Occur, Query
 
 from ...lucene.entries import field_name
 from ...operations import Sort, SortField
-from .columns import NotByColumns, exact_column
+from .columns import Marks, NotByColumns, own_column
 from .documents import Place
 from .index import find_sorted
 from .layout import BOOLEANS, NUMBERS, SCHEMA, STRINGS, Column, Layout
 from .ordering import MISSING, RANKS, SCORE, Key, Reversed
+from .terms import MANY, ODD
 
 
 class ByPlace(Protocol):
@@ -33,6 +34,7 @@ class ByPlace(Protocol):
 class _Clause:
     """One clause of a sort. Without a column no document has a value."""
 
+    field: str
     column: Column | None
     kind: FieldType
     rank: int
@@ -78,6 +80,8 @@ class Sorted:
         self._searcher = searcher
         self._by_place = by_place
         self._clauses = [_clause(layout, each) for each in sort]
+        self.marks: Marks = [(clause.field, sign) for clause in self._clauses for sign in (ODD, MANY)]
+        """Of the documents that the columns do not order; they are not to be among those of a query."""
 
     def page(self, query: tantivy.Query, after: Key | None, wanted: int) -> list[int]:
         """The ids of matches among which are the first so many beyond a key, and nothing before it."""
@@ -117,12 +121,12 @@ def _clause(layout: Layout, clause: Sort) -> _Clause:
     if not isinstance(clause, SortField) or clause.field == SCORE:
         raise NotByColumns
     name = field_name(clause.field) or clause.field
-    strings, numbers = exact_column(layout, STRINGS, name), exact_column(layout, NUMBERS, name)
+    strings, numbers = own_column(layout, STRINGS, name), own_column(layout, NUMBERS, name)
     column = strings or numbers
-    if (strings and numbers) or layout.column(BOOLEANS, name) or (column and column.many):
+    if (strings and numbers) or layout.column(BOOLEANS, name):
         raise NotByColumns
     kind, rank = (FieldType.Text, RANKS[str]) if strings else (FieldType.Float, RANKS[float])
-    return _Clause(column, kind, rank, clause.descending)
+    return _Clause(name, column, kind, rank, clause.descending)
 
 
 def _but(query: tantivy.Query, unwanted: tantivy.Query) -> tantivy.Query:

@@ -67,6 +67,16 @@ def boolean(field: str, value: bool) -> str:
     return f"{prefix(field)}{value:d}"
 
 
+ODD: Final = "~"
+MANY: Final = "+"
+
+
+def mark(field: str, sign: str) -> str:
+    """The `has` term of a document whose values of a field no column says as they are (`ODD`), or that has
+    several (`MANY`)."""
+    return prefix(field) + sign
+
+
 def cut(text: str) -> str:
     """A string as a term: long ones by their beginning and a hash. No two strings have the same."""
     if len(text) <= LONGEST:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tantivy
 
 from orcodm.engines.embedded import layout
 from orcodm.engines.embedded.compile import compile_plan, within
@@ -30,6 +31,8 @@ class Indexed:
         generation = directory.begin()
         with directory.writing(generation, large=False) as writer:
             for number, value in enumerate(values, 1):
+                if number % 5 == 0:
+                    writer.commit(number - 1, None)  # so that there are several segments
                 ref, key = f"{number:04}", str(number)
                 stored = Stored(number, number, "item", "things", key, ref, 1000 + number, encode(value))
                 self.stored[number], self.entries[number] = stored, stored.entry()
@@ -38,6 +41,10 @@ class Indexed:
         generation.reload(len(values), generation.layout)
         self.layout = generation.layout
         self.searcher = generation.searcher
+
+    def fetch(self, query: tantivy.Query) -> list[Entry]:
+        _, hits = find(self.searcher, query, self.searcher.num_docs)
+        return [self.entries[hit.id] for hit in hits]
 
     def check(self, tree: Node) -> None:
         plan = compile_plan(tree, self.layout)

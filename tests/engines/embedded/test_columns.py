@@ -48,7 +48,7 @@ def both(indexed: Indexed, aggregate: Aggregate) -> tuple[Any, Any]:
     read, added = (accumulator(aggregate, lambda field: lambda entry: []) for _ in range(2))
     for entry in indexed.entries.values():
         added.add(entry)
-    columns = Columns(indexed.searcher, indexed.layout, EVERYTHING)
+    columns = Columns(indexed.searcher, indexed.layout, EVERYTHING, indexed.fetch)
     try:
         read.read(columns)
     except NotByColumns:

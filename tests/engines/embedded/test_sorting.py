@@ -12,7 +12,7 @@ import tantivy
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from orcodm.engines.embedded.columns import NotByColumns
+from orcodm.engines.embedded.columns import NotByColumns, marked, unmarked
 from orcodm.engines.embedded.index import find
 from orcodm.engines.embedded.matches import Match
 from orcodm.engines.embedded.ordering import ordering, read_cursor, write_cursor
@@ -41,13 +41,18 @@ def check(indexed: Indexed, sort: tuple[Sort, ...], wanted: int) -> int:
 
     found, last = [], None
     try:
-        while page := Sorted(indexed.searcher, indexed.layout, sort, by_place).page(EVERYTHING, last, wanted):
-            keys = sorted(key(matches[number]) for number in page)[:wanted]
-            assert last is None or all(last < key for key in keys)
+        order = Sorted(indexed.searcher, indexed.layout, sort, by_place)
+        query = unmarked(indexed.layout, EVERYTHING, order.marks)
+        odd = marked(indexed.layout, EVERYTHING, order.marks)
+        rest = [] if odd is None else [hit.id for hit in find(indexed.searcher, odd, len(matches))[1]]
+        while True:
+            page = [*order.page(query, last, wanted), *rest]
+            keys = sorted(key(matches[number]) for number in page)
+            keys = [each for each in keys if last is None or last < each][:wanted]
+            if not keys:
+                break
             found += keys
             last = read_cursor(write_cursor(keys[-1]), len(sort))
-            if len(found) >= len(expected):
-                break
     except NotByColumns:
         pass
     else:
