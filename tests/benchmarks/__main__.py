@@ -20,7 +20,9 @@ from .measure import Missing, Row
 SIZED: Final = ("mapper", "search", "memory", "opening", "hops", "events")
 """Sections that are measured at every size."""
 UNSIZED: Final = ("imports", "http")
-SECTIONS: Final = (*SIZED, *UNSIZED)
+DISTANT: Final = ("cluster",)
+"""Sections that are measured only where they are named: what they need takes long to start."""
+SECTIONS: Final = (*SIZED, *UNSIZED, *DISTANT)
 
 FOLDER: Final = Path(__file__).parent / "results"
 
@@ -77,7 +79,7 @@ def _options() -> argparse.Namespace:
         "--only",
         nargs="+",
         choices=SECTIONS,
-        default=SECTIONS,
+        default=(*SIZED, *UNSIZED),
         metavar="SECTION",
         help=f"some of {', '.join(SECTIONS)}",
     )

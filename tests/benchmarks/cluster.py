@@ -1,0 +1,218 @@
+"""A cluster: our engine beside opensearch-py called directly, on three nodes of this machine.
+
+Their index has as many shards and copies as ours, and OpenSearch's own mapping; it keeps no versions. The
+cluster is $ORCODM_CLUSTER, or one that is started for this, for which Java and Maven are needed.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final
+from unittest.mock import patch
+
+import opensearchpy
+from opensearchpy import helpers
+
+from orcodm import Session
+from orcodm.engines.connect import connect
+from orcodm.operations import Batch, Get, IfMatch, Item, Put, Search
+
+from ..cluster.nodes import running
+from ..java import Missing as NoJava
+from .ground import Ground
+from .measure import OURS, Bar, Missing, Row, Side, below, within
+from .peers.ours import Word, documents
+from .search import WORDS
+from .wordnet import Synset
+
+DIRECT: Final = "opensearch-py"
+COLLECTION: Final = Word.collection
+CHUNK: Final = 500
+SOME: Final = 5_000
+"""How many documents there are at most: three nodes on one machine are slow."""
+
+CLOSE: Final = within(DIRECT, 1.3)
+BULK: Final = within(DIRECT, round(1 / 0.7, 2))
+
+
+def rows(ground: Ground) -> Iterator[Row]:
+    with ExitStack() as stack:
+        url = os.environ.get("ORCODM_CLUSTER")
+        if url is None:
+            try:
+                url = stack.enter_context(running(ground.folder(), linked=False)).url
+            except NoJava as missing:
+                raise Missing(str(missing)) from missing
+        prefix = f"benchmark-{secrets.token_hex(4)}"
+        ours, theirs = Ours(f"{url}/{prefix}"), Direct(url, prefix)
+        stack.callback(theirs.close)
+        stack.callback(ours.close)
+        yield from _rows(ground, ours, theirs)
+
+
+def _rows(ground: Ground, ours: Ours, theirs: Direct) -> Iterator[Row]:
+    synsets = ground.synsets[:SOME]
+    keys = [synset.key for synset in synsets[:100]]
+
+    def row(work: str, bar: Bar, name: str, *arguments: Any) -> Row:
+        sides = {
+            OURS: Side(lambda new: getattr(ours, name)(new, *arguments), secrets.token_hex),
+            DIRECT: Side(lambda new: getattr(theirs, name)(new, *arguments), secrets.token_hex),
+        }
+        getattr(ours, name)(secrets.token_hex(), *arguments)  # not to measure what happens only once
+        getattr(theirs, name)(secrets.token_hex(), *arguments)
+        return Row("cluster", work, None, ground.by_turns(sides), (bar,))
+
+    theirs.make(ours)
+    yield row("bulk load", BULK, "load", synsets)
+    yield row("bulk load on what is there", BULK, "overwrite", synsets)
+    yield row("get", CLOSE, "get", keys)
+    yield row("index", CLOSE, "create", synsets[:50])
+    yield row("get, index where it is the same", CLOSE, "replace", keys[:50])
+    yield row("search, 10 documents", CLOSE, "search", WORDS)
+    thousand = ground.synsets[:1_000]
+    for work, commit in (("commit of 1,000 new", ours.commit_new), ("commit of 1,000 changed", ours.commit)):
+        with counted() as requests:
+            commit(thousand)
+        yield Row("cluster", work, None, {OURS: [float(len(requests))]}, (below(10),), "requests")
+
+
+class Ours:
+    """The engine, asked by operations."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = connect(url)
+
+    def load(self, new: str, synsets: Sequence[Synset]) -> int:
+        """New documents, searchable at the end; all of them under keys of their own."""
+        return self._load(synsets, f"{new}-")
+
+    def overwrite(self, new: str, synsets: Sequence[Synset]) -> int:
+        return self._load(synsets, "")
+
+    def _load(self, synsets: Sequence[Synset], before: str) -> int:
+        for start in range(0, len(synsets), CHUNK):
+            some = synsets[start : start + CHUNK]
+            puts = [Put(collection=COLLECTION, key=before + one.key, value=one.value) for one in some]
+            assert not self.engine.execute(Batch(puts)).failed
+        assert self._search("gloss:the", 0).total
+        return len(synsets)
+
+    def get(self, new: str, keys: Sequence[str]) -> int:
+        for key in keys:
+            self._get(key)
+        return len(keys)
+
+    def create(self, new: str, synsets: Sequence[Synset]) -> int:
+        for one in synsets:
+            self.engine.execute(Put(collection=COLLECTION, key=f"{new}-{one.key}", value=one.value))
+        return len(synsets)
+
+    def replace(self, new: str, keys: Sequence[str]) -> int:
+        for key in keys:
+            item = self._get(key)
+            value = item.value | {"gloss": new}
+            self.engine.execute(Put(collection=COLLECTION, key=key, value=value, condition=IfMatch(item.ref)))
+        return len(keys)
+
+    def search(self, new: str, words: Sequence[str]) -> int:
+        for word in words:
+            self._search(f"gloss:{word}", 10)
+        return len(words)
+
+    def _get(self, key: str) -> Item:
+        return self.engine.execute(Get(collection=COLLECTION, key=key))
+
+    def _search(self, query: str, limit: int) -> Any:
+        return self.engine.execute(Search(query=query, collection=COLLECTION, limit=limit))
+
+    def commit_new(self, synsets: Sequence[Synset]) -> None:
+        with Session(self.engine) as session:
+            session.add(*documents([one._replace(key=f"committed-{one.key}") for one in synsets]))
+
+    def commit(self, synsets: Sequence[Synset]) -> None:
+        with Session(self.engine) as session:
+            for word in session.query(Word).search("@path.key:committed*").pages(1_000):
+                for document in word:
+                    document.gloss += " (changed)"
+
+    def close(self) -> None:
+        self.engine.close()
+
+
+class Direct:
+    """The client, called as its documentation shows; the index is mapped by OpenSearch."""
+
+    def __init__(self, url: str, prefix: str) -> None:
+        hosts = url.removeprefix("opensearch://").split(",")
+        self.client = opensearchpy.OpenSearch([f"http://{host}" for host in hosts], timeout=60)
+        self.prefix = prefix
+        self.index = f"direct-{prefix}"
+
+    def make(self, ours: Ours) -> None:
+        """The index, with as many shards and copies as ours."""
+        ours.engine.execute(Search(query="*"))
+        [made] = self.client.indices.get_settings(index=self.prefix).values()
+        same = ("number_of_shards", "number_of_replicas", "refresh_interval")
+        settings = {name: made["settings"]["index"][name] for name in same}
+        self.client.indices.create(index=self.index, body={"settings": {"index": settings}})
+
+    def load(self, new: str, synsets: Sequence[Synset]) -> int:
+        return self._load(synsets, f"{new}-")
+
+    def overwrite(self, new: str, synsets: Sequence[Synset]) -> int:
+        return self._load(synsets, "")
+
+    def _load(self, synsets: Sequence[Synset], before: str) -> int:
+        actions = ({"_id": before + one.key, "_source": one.value} for one in synsets)
+        helpers.bulk(self.client, actions, index=self.index, chunk_size=CHUNK)
+        self.client.indices.refresh(index=self.index)
+        assert self._search("the", 0)["hits"]["total"]["value"]
+        return len(synsets)
+
+    def get(self, new: str, keys: Sequence[str]) -> int:
+        for key in keys:
+            self.client.get(index=self.index, id=key)
+        return len(keys)
+
+    def create(self, new: str, synsets: Sequence[Synset]) -> int:
+        for one in synsets:
+            self.client.index(index=self.index, id=f"{new}-{one.key}", body=one.value)
+        return len(synsets)
+
+    def replace(self, new: str, keys: Sequence[str]) -> int:
+        for key in keys:
+            found = self.client.get(index=self.index, id=key)
+            same = {"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]}
+            self.client.index(index=self.index, id=key, body=found["_source"] | {"gloss": new}, params=same)
+        return len(keys)
+
+    def search(self, new: str, words: Sequence[str]) -> int:
+        for word in words:
+            self._search(word, 10)
+        return len(words)
+
+    def _search(self, word: str, size: int) -> Any:
+        return self.client.search(index=self.index, body={"query": {"match": {"gloss": word}}, "size": size})
+
+    def close(self) -> None:
+        self.client.indices.delete(index=f"{self.index},{self.prefix}-*")
+        self.client.indices.delete_index_template(name=self.prefix)
+        self.client.close()
+
+
+@contextmanager
+def counted() -> Iterator[list[str]]:
+    """The requests that are made in the block."""
+    made: list[str] = []
+    original = opensearchpy.Transport.perform_request
+
+    def perform(self: Any, method: str, path: str, **given: Any) -> Any:
+        made.append(f"{method} {path}")
+        return original(self, method, path, **given)
+
+    with patch.object(opensearchpy.Transport, "perform_request", perform):
+        yield made
