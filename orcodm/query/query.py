@@ -115,8 +115,8 @@ class Query(Summaries, Generic[D]):
     def relations(self, kind: Any = None) -> Query[Any]:
         """The relations from all documents of the class: `User.query.relations(User.relations.friends)`.
 
-        `kind` may be a name as well; None is all kinds. They come by source, kind and target. Raises
-        `InvalidFilter`.
+        `kind` may be a name as well; None is all kinds. They come by source, kind and target, and those whose
+        ends were deleted are among them. Raises `InvalidFilter`.
         """
         return self._through("relations", kind)
 

@@ -24,7 +24,7 @@ from ..errors import (
     UsageError,
 )
 from ..flow import Call, Flow, perform, send
-from ..operations import Batch, Condition, IfAbsent, IfMatch, JsonPatch, Patch, Write
+from ..operations import Batch, Condition, DeleteRelation, IfAbsent, IfMatch, JsonPatch, Patch, Write
 from ..patch import apply
 from ..values import encode
 from .conflicts import combined, describe, resolve
@@ -246,6 +246,7 @@ def planned(unit: Unit) -> list[Planned]:
     # that is removed in the same commit needs its ends.
     first = [one for one in deletions if one.subject._identity in added]
     last = [one for one in deletions if one.subject._identity not in added]
+    last.sort(key=lambda one: not isinstance(one.operation, DeleteRelation))
     return [*first, *saves, *relations, *last]
 
 

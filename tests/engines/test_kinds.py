@@ -24,7 +24,7 @@ from orcodm import (
     Timestamp,
     UsageError,
 )
-from orcodm.operations import IfMatch, PostEvent, Put, PutEvent, PutRelation
+from orcodm.operations import Batch, Delete, DeleteRelation, IfMatch, PostEvent, Put, PutEvent, PutRelation
 from orcodm.testing import Watched
 
 from ..people import Film, Login, User
@@ -245,6 +245,20 @@ def test_a_session_commits_relations(people: Any) -> None:
         session.delete(other)
         assert session.dirty == (one,)
     assert [found.properties for found in User.query.relations("friends")] == [{"since": 1}]
+
+
+def test_a_relation_and_its_ends_are_deleted_in_one_commit(people: Any, watched: Watched) -> None:
+    with Session() as session:
+        (friendship,) = session.query(User).relations("friends").filter(Relation.source.key == "ada")
+        session.delete(friendship.source.get())
+        session.delete(friendship.target.get())
+        session.delete(friendship)
+    (batch,) = [operation for operation in watched.operations if isinstance(operation, Batch)]
+    assert [type(operation) for operation in batch.operations] == [DeleteRelation, Delete, Delete]
+    left = User.query.relations("friends").one()
+    assert left.source.key == "bob"
+    with pytest.raises(NotFound):
+        left.source.get()
 
 
 def test_a_property_that_is_no_json_is_refused(people: Any) -> None:
