@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import html
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -210,6 +211,40 @@ def test_a_score_is_the_sum_of_its_parts(people: dict[str, User]) -> None:
     assert "value.bio has a word of 'analytical', counted 2 times" in str(explained)
     assert "1 of 15 words, in 2 of 5)" in str(explained)
     assert "score:      " in str(explained)
+
+
+@pytest.mark.parametrize("indexed", [False, True], ids=["not indexed", "indexed"])
+def test_any_score_is_the_sum_of_its_parts(orcodm_engine: Watched, early: None, indexed: bool) -> None:
+    chance = random.Random(7)
+    words = ["ada", "byron", "countess", "engine", "king", "lovelace"]
+    users = [
+        User(
+            key=f"u{number:03}",
+            name=" ".join(chance.choices(words, k=chance.randrange(1, 5))),
+            bio=" ".join(chance.choices(words, k=chance.randrange(1, 9))),
+            age=chance.randrange(5),
+        )
+        for number in range(300 if indexed else 40)
+    ]
+    with Session() as session:
+        session.add(*users)
+
+    def clause(depth: int) -> str:
+        boost = chance.choice(["", "", "^2", "^0.5"])
+        if depth and chance.random() < 0.4:
+            parts = (f"{chance.choice(['', '', '+', '-'])}{clause(depth - 1)}" for _ in range(3))
+            return f"({' '.join(parts)}){boost}"
+        word = chance.choice(words)
+        field = chance.choice(["name:", "bio:"])
+        leaf = chance.choice([word, word, f'"{word} {chance.choice(words)}"', f"{word[:3]}*", f"{word}~1"])
+        return chance.choice([f"{field}{leaf}{boost}", f"age:[1 TO 3]{boost}", f"name:`{word}`{boost}"])
+
+    for _ in range(60):
+        query = User.query.search(clause(3))
+        for found in _results(query)[:3]:
+            explained = query.explain(User.get(found.key))
+            assert explained.score == pytest.approx(found.score, rel=1e-4), str(query)
+            assert explained.parts.score == pytest.approx(found.score, rel=1e-4), str(explained)
 
 
 def _results(query: Any) -> Any:
