@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from attrs import frozen
 
 from ..lucene.tree import Node
-from ..operations import List, Search
+from ..operations import List, Search, Sort, SortDistance, SortField, SortRandom
 
 if TYPE_CHECKING:
     from ..lucene import explaining
@@ -53,12 +53,24 @@ class Explanation:
     score: float | None = None
 
     def __str__(self) -> str:
-        sort = ", ".join(map(str, getattr(self.operation, "sort", ()))) or "relevance, then key"
-        if isinstance(self.operation, List) or (sort == "relevance, then key" and self.operation.cursor):
-            sort = "key"
         score = "" if self.score is None else f"score:      {self.score:.4f}\n"
         return (
             f"query:      {self.text}\ncollection: {self.operation.collection or 'all'}\n"
             f"operation:  {type(self.operation).__name__}\n"
-            f"order:      {sort}\npaging:     {self.paging}\n{score}\n{self.parts}"
+            f"order:      {self._order()}\npaging:     {self.paging}\n{score}\n{self.parts}"
         )
+
+    def _order(self) -> str:
+        if isinstance(self.operation, List) or (self.operation.cursor and not self.operation.sort):
+            return "key"
+        return ", ".join(map(_shown, self.operation.sort)) or "relevance, then key"
+
+
+def _shown(sort: Sort) -> str:
+    match sort:
+        case SortField(field, descending):
+            return f"{field} {'descending' if descending else 'ascending'}"
+        case SortDistance(field, descending):
+            return f"distance of {field} {'descending' if descending else 'ascending'}"
+        case SortRandom(seed):
+            return "random" if seed is None else f"random, seed {seed!r}"

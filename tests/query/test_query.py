@@ -241,7 +241,13 @@ def test_how_a_query_will_run() -> None:
     assert operation(User.query[10:20]).offset == 10
     text = str(User.query.filter(User.age == 1).explain())
     assert "query:      value.age:`1`\ncollection: users\noperation:  Search" in text
-    assert "keyset" in text
+    assert "order:      key\npaging:     keyset" in text
+    assert "order:      relevance, then key" in str(User.query.search("ada").explain())
+    ordered = User.query.order_by(-User.age, User.place.nearest(), random_order("x"))
+    assert "order:      value.age descending, distance of value.place ascending, random, seed 'x'\n" in str(
+        ordered.explain()
+    )
+    assert "collection: all" in str(Document.query.explain())
     assert "offset" in str(User.query[10:20].explain())
 
 
