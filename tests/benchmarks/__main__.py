@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final
 
-from . import report, wordnet
+from . import readme, report, wordnet
 from .ground import Ground
 from .measure import Missing, Row
 
@@ -25,11 +25,14 @@ DISTANT: Final = ("cluster",)
 SECTIONS: Final = (*SIZED, *UNSIZED, *DISTANT)
 
 FOLDER: Final = Path(__file__).parent / "results"
+MEASURED: Final = Path(__file__).parent / "measured"
+"""What the README shows."""
+README: Final = Path(__file__).parent.parent.parent / "README.md"
 
 
 def main() -> int:
     options = _options()
-    rows: list[Row] = []
+    rows: list[Row] = report.read(options.output) if options.add else []
     missing: dict[str, str] = {}
     try:
         report.check()
@@ -43,14 +46,15 @@ def main() -> int:
         try:
             for section in options.only:
                 if section in SIZED or size == min(options.sizes):
-                    rows += _measured(section, ground, missing)
+                    rows = report.added(rows, _measured(section, ground, missing))
         finally:
             ground.close()
         missing |= ground.missing
-    if options.add:
-        rows = report.added(report.read(options.output), rows)
+        report.write(rows, missing, options.output)
     report.show(rows, missing)
-    report.write(rows, missing, options.output)
+    if options.readme:
+        report.write(rows, missing, MEASURED)
+        readme.update(README, rows)
     return 0
 
 
@@ -85,6 +89,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=5, help="of all sides by turns (default: 5)")
     parser.add_argument("--add", action="store_true", help="keep what an earlier run wrote of anything else")
+    parser.add_argument("--readme", action="store_true", help="put the table and the plot into the README")
     parser.add_argument("--output", type=Path, default=FOLDER, help="folder of the JSON and the plot")
     return parser.parse_args()
 

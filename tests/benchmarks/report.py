@@ -83,6 +83,12 @@ def slopes(rows: Sequence[Row]) -> Iterator[tuple[str, tuple[int, int], float]]:
             yield work, (min(costs), max(costs)), costs[max(costs)] / costs[min(costs)]
 
 
+def middle(rows: Sequence[Row]) -> int | None:
+    """The size that stands for all where only one is shown."""
+    sizes = sorted({row.size for row in rows if row.size is not None})
+    return sizes[len(sizes) // 2] if sizes else None
+
+
 def machine() -> str:
     """What it ran on; no names or paths."""
     python = f"{platform.python_implementation()} {platform.python_version()}"
@@ -142,9 +148,8 @@ def plot(rows: Sequence[Row], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    sizes = sorted({row.size for row in rows if row.size is not None})
-    middle = sizes[len(sizes) // 2] if sizes else None
-    shown = [row for row in rows if row.size in (None, middle) and len(row.costs) > 1]
+    size = middle(rows)
+    shown = [row for row in rows if row.size in (None, size) and len(row.costs) > 1]
     works = [row.work for row in shown]
     peers = list(dict.fromkeys(peer for row in shown for peer in row.costs if peer != OURS))
     figure, (beside, growth) = pyplot.subplots(
@@ -162,7 +167,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
     beside.invert_yaxis()
     beside.grid(axis="x", alpha=0.3)
     beside.legend()
-    beside.set_title("Beside the others" + ("" if middle is None else f", {middle:,} documents"))
+    beside.set_title("Beside the others" + ("" if size is None else f", {size:,} documents"))
     for work, _, _ in slopes(rows):
         points = sorted((row.size or 0, row.ours) for row in rows if row.work == work and row.size)
         first = points[0][1]

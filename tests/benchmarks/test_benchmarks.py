@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from . import report, wordnet
+from . import readme, report, wordnet
 from .measure import OURS, Row, Side, below, by_turns, faster, within
 
 ROOT = Path(__file__).parent.parent.parent
@@ -120,3 +120,22 @@ def test_rows_are_written_as_json_and_drawn(tmp_path: Path) -> None:
     assert report.added([ROW, more], [again]) == [again, more]
     pytest.importorskip("matplotlib")
     assert (tmp_path / "results.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_readme_gets_its_table_between_its_markers(tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text(f"before\n{readme.BEGIN}an older table\n{readme.END}after\n")
+    readme.update(page, [ROW])
+    text = page.read_text()
+    assert text.startswith(f"before\n{readme.BEGIN}")
+    assert text.endswith(f"{readme.END}after\n")
+    assert "| get | 2 ms | other 4.00 (2.00 to 8.00) | other >= 2<br>**<= 1 ms: missed** |  |" in text
+    assert "older" not in text
+
+
+def test_a_readme_without_markers_is_left_alone(tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text("nothing here\n")
+    with pytest.raises(ValueError, match="has no markers"):
+        readme.update(page, [ROW])
+    assert page.read_text() == "nothing here\n"
