@@ -40,10 +40,10 @@ class Context:
                 yield from self._create()
             self._ready = True
 
-    def _create(self) -> Steps[None]:
+    def template(self) -> Steps[None]:
+        """Store the template that indexes are made from."""
         health = yield from ask("GET", "/_cluster/health")
         made = settings(self.address, health["number_of_data_nodes"])
-        # Indexes are made from the template, so an operator who changes it changes the next one.
         yield from ask(
             "PUT",
             f"/_index_template/{self.alias}",
@@ -53,6 +53,9 @@ class Context:
                 "template": {"settings": {"index": made}, "mappings": mapping()},
             },
         )
+
+    def _create(self) -> Steps[None]:
+        yield from self.template()
         answer = yield from ask("PUT", f"/{self.alias}-000001", {"aliases": {self.alias: {}}})
         if error_type(answer) not in (None, "resource_already_exists_exception"):
             raise StorageError(f"the index cannot be made: {answer['error'].get('reason')}")

@@ -99,9 +99,24 @@ class Clock:
         return secrets.token_hex(8)
 
 
+STORED: Final = (
+    *("kind", "collection", "key", "ref", "reftime", "born", "stamp", "number", "previous", "token", "value"),
+    *("type", "timestamp", "ordinal", "relation", "to_collection", "to_key", "source", "destination"),
+)
+"""The members of a document that say something; all others follow from the value, for the index.
+
+They are kept beside each other: to have OpenSearch store these only costs it more than all of the indexing.
+"""
+
+
+def stored(source: Source) -> Source:
+    """A document without what is only for the index."""
+    return {name: source[name] for name in STORED if name in source}
+
+
 def archived(source: Source) -> Source:
     """A current version as an older one."""
-    return source | {"kind": VERSION}
+    return stored(source) | {"kind": VERSION}
 
 
 # -- as results ------------------------------------------------------------------------------------

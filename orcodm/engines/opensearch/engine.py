@@ -41,7 +41,7 @@ from ...operations import (
     Restore,
     Search,
 )
-from . import events, items, records, relations, search, upkeep, writes
+from . import events, items, moving, records, relations, search, upkeep, writes
 from .address import read_address
 from .context import Context
 from .exchange import Exchange, Steps
@@ -84,7 +84,7 @@ class OpenSearchEngine:
 
         Reads and writes go on meanwhile; for a moment at the end writes wait.
         """
-        self._exchange.run(upkeep.reindex(self._context))
+        self._exchange.run(moving.reindex(self._context))
 
     def close(self) -> None:
         """Close the connections of the threads. Later operations raise `SessionClosed`."""

@@ -293,6 +293,7 @@ class Exchange:
                 serializers={"application/json": _Serializer(), "text/html": _Text()},
                 # Whether to ask again is for the flows: they know what an answer that was lost may mean.
                 max_retries=0,
+                retry_on_timeout=True,  # which is how a node that is cut off is put aside as well
             )
         except (ImproperlyConfigured, OSError, ValueError) as error:
             raise InvalidURL(f"{self._address.shown} cannot be used: {error}") from error

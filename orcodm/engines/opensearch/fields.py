@@ -44,6 +44,7 @@ LONGEST: Final = 8_191
 """UTF-16 units of a keyword; Lucene takes terms of 32,766 bytes."""
 BEGINNING: Final = 2_000
 
+_SHORTEST_DATE: Final = 10
 _DIGITS: Final = 9_999
 _NINES: Final = str.maketrans("0123456789", "9876543210")
 
@@ -149,9 +150,12 @@ def _one(source: dict[str, Any], at: str, leaf: Leaf) -> None:
 
 
 def _several(source: dict[str, Any], name: str, leaves: list[Leaf], at: str | None = None) -> None:
+    strings = [leaf for leaf in leaves if type(leaf) is str]
+    if len(strings) == len(leaves) == len(set(strings)) and max(map(len, strings)) < _SHORTEST_DATE:
+        source[STRING + path(name)] = strings  # by far the most arrays are tags
+        return
     forms: dict[str, list[Any]] = {}
     dates: set[int] = set()
-    strings = [leaf for leaf in leaves if type(leaf) is str]
     for position, text in enumerate(strings):
         forms.setdefault(STRING, []).append(text)
         instant = date(text)

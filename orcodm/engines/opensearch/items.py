@@ -30,7 +30,7 @@ from ...operations import (
 from ...refs import link, tombstone_ref
 from ...values import canonical, encode
 from .context import Context
-from .documents import Draft, Moment, Source, as_item, as_version, is_head, is_live
+from .documents import STORED, Draft, Moment, Source, as_item, as_version, is_head, is_live
 from .exchange import Steps
 from .names import ITEM, PURGING, TOMBSTONE, VERSION, item_id, version_id
 
@@ -206,7 +206,7 @@ def list_(context: Context, operation: List) -> Steps[Page[Item]]:
         "track_total_hits": False,
     }
     if not operation.values:
-        body["_source"] = {"excludes": ["value"]}
+        body["_source"] = [name for name in STORED if name != "value"]
     hits = (yield from context.search(body))["hits"]["hits"]
     results = [as_item(hit["_source"], operation) for hit in hits[:limit]]
     following = None

@@ -41,22 +41,6 @@ PROPERTIES: Final[dict[str, Any]] = {
 }
 """The fields that every index has."""
 
-_STORED: Final = (
-    *("kind", "collection", "key", "ref", "reftime", "born", "stamp", "number", "previous", "token", "value"),
-    *(
-        "type",
-        "timestamp",
-        "ordinal",
-        "relation",
-        "to_collection",
-        "to_key",
-        "source",
-        "destination",
-        "target",
-    ),
-)
-"""What is kept of a document beside the index; all else follows from the value."""
-
 _FORMS: Final[dict[str, dict[str, Any]]] = {
     STRING: {
         "type": "keyword",
@@ -98,7 +82,6 @@ def mapping(names: Iterable[str] = ()) -> dict[str, Any]:
     return {
         "dynamic": False,
         "_meta": {"orcodm": VERSION},
-        "_source": {"includes": list(_STORED)},
         "properties": PROPERTIES | {name: definition(name) for name in names},
     }
 
@@ -122,8 +105,8 @@ def settings(address: Address, nodes: int) -> dict[str, Any]:
 class Fields:
     """The fields that the index is known to have. What is not among them may still be there."""
 
-    def __init__(self, address: Address) -> None:
-        self._alias = address.prefix
+    def __init__(self, address: Address, name: str | None = None) -> None:
+        self._name = name or address.prefix
         self.known: frozenset[str] = frozenset()
         self.index = ""
         self._limit = address.fields
@@ -134,15 +117,15 @@ class Fields:
 
     def learn(self) -> Steps[bool]:
         """Ask the index; False where there is none yet. Raises `StorageError` for another program's."""
-        answer = yield from ask("GET", f"/{self._alias}")
+        answer = yield from ask("GET", f"/{self._name}")
         if "error" in answer:
             if error_type(answer) == "index_not_found_exception":
                 return False
-            raise StorageError(f"the index {self._alias} cannot be read: {error_type(answer)}")
+            raise StorageError(f"the index {self._name} cannot be read: {error_type(answer)}")
         self.index, found = next(iter(answer.items()))
-        if found["mappings"].get("_meta", {}).get("orcodm") is None or self._alias not in found["aliases"]:
+        if found["mappings"].get("_meta", {}).get("orcodm") is None:
             raise StorageError(
-                f"there is an index {self._alias} on the cluster that is not orcodm's; "
+                f"there is an index {self._name} on the cluster that is not orcodm's; "
                 "choose another prefix, opensearch://host/prefix"
             )
         mapped = found["settings"]["index"].get("mapping", {}).get("total_fields", {}).get("limit", 1000)
@@ -157,7 +140,8 @@ class Fields:
             if not fitting:
                 return frozenset(missing)
             properties = {name: definition(name) for name in fitting}
-            answer = yield from _mapped(self.index, properties)
+            # By the alias: what is told to an index that was left behind is never asked for.
+            answer = yield from _mapped(self._name, properties)
             if answer is None:
                 self.known |= frozenset(fitting)
             else:  # others have added some, or the index is another one by now

@@ -15,13 +15,13 @@ from ...operations import AggregateResult, Page, Search, SearchResult
 from .aggregates import plan_aggregate
 from .compile import Query, compile_tree, needs_fields
 from .context import Context
-from .documents import Draft, as_result
+from .documents import STORED, Draft, as_result
 from .exchange import Steps
 from .mapping import MAX_WINDOW
 from .names import ITEM, KINDS
 from .ordering import PLACE, is_by_score, ordering, read_cursor, write_cursor
 
-_WITHOUT_VALUE: Final = {"excludes": ["value"]}
+_WITHOUT_VALUE: Final = [name for name in STORED if name != "value"]
 
 
 class Understood:

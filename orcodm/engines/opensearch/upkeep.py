@@ -1,4 +1,4 @@
-"""What concerns the whole: is the cluster there, erasing a collection, and moving to a new index."""
+"""What concerns the whole: whether the cluster is there, and erasing a collection."""
 
 from __future__ import annotations
 
@@ -49,7 +49,3 @@ def _delete_all(context: Context, query: Any) -> Steps[None]:
             return
         yield backoff(attempt)
     raise DatabaseBusy("others write to the collection faster than it can be erased")
-
-
-def reindex(context: Context) -> Steps[None]:
-    yield from context.ready()

@@ -157,11 +157,12 @@ def write(context: Context, operations: Sequence[Write | Record]) -> Steps[list[
     """The result of each write or restored record, or its error."""
     tasks = [_task(operation, context.clock.moment()) for operation in operations]
     known: dict[str, Progress] = {}
+    token = context.clock.token()
     patient_until = context.clock.seconds() + context.address.timeout
     left, attempt = len(tasks), 0
     while wave := _wave(task for task in tasks if not task.done):
         try:
-            yield from _round(context, wave, known)
+            yield from _round(context, wave, known, token)
         except (TransportError, DatabaseBusy) as error:
             _give_up(tasks, known, error)
         before, left = left, sum(not task.done for task in tasks)
@@ -244,10 +245,12 @@ def _purges(task: Task) -> bool:
 # -- a round ---------------------------------------------------------------------------------------
 
 
-def _round(context: Context, wave: dict[str, list[Task]], known: dict[str, Progress]) -> Steps[None]:
+def _round(
+    context: Context, wave: dict[str, list[Task]], known: dict[str, Progress], token: str
+) -> Steps[None]:
     for identity in wave:
         if identity not in known:
-            known[identity] = Progress(context.clock.token())
+            known[identity] = Progress(token)
     wanted = [identity for identity, tasks in wave.items() if not _tries(tasks, known[identity])]
     ends = {end for tasks in wave.values() for task in tasks for end in task.reads}
     lost = [change for identity in wanted if (change := known[identity].lost) is not None]
@@ -397,7 +400,7 @@ def _arrived(change: Change, found: dict[str, Found]) -> bool:
 
 def _send(context: Context, changes: list[Change], known: dict[str, Progress]) -> Steps[None]:
     derived = {change.identity: _derived(change, known[change.identity]) for change in changes}
-    names = {name for fields in derived.values() for name in fields if form(name)}
+    names = {name for name in set().union(*derived.values()) if form(name)}
     unmapped = (yield from context.fields.add(names)) if names - context.fields.known else frozenset()
     for change in changes:
         change.missing.update(unmapped.intersection(derived[change.identity]))
@@ -474,6 +477,7 @@ def _read_answer(
 ) -> Steps[None]:
     position = 0
     doubtful: list[tuple[Change, Source]] = []
+    elsewhere: list[tuple[Change, Found]] = []
     purged: list[tuple[Change, Found]] = []
     for change in chunk:
         own = [next(iter(answer.values())) for answer in answers[position : position + len(change.left) + 1]]
@@ -491,12 +495,35 @@ def _read_answer(
             purged.append((change, mark))
         else:
             _succeed(change, known[change.identity])
+            if last["_index"] != context.fields.index and change.draft is not None:
+                written = Found(change.identity, last["_seq_no"], last["_primary_term"], change.draft.source)
+                elsewhere.append((change, written))
+    if elsewhere:
+        yield from _index_again(context, elsewhere)
     if doubtful:
         yield from _keep(context, doubtful)
     if purged:
         yield from erase(context, [mark for _, mark in purged])
         for change, _ in purged:
             _succeed(change, known[change.identity])
+
+
+def _index_again(context: Context, written: list[tuple[Change, Found]]) -> Steps[None]:
+    """See that what went to another index than was known has its fields there, and know it from now on."""
+    before = context.fields.known
+    yield from context.fields.learn()
+    lines: list[bytes] = []
+    for change, found in written:
+        derived = _derived(change, Progress(change.token))
+        names = {name for name in derived if form(name)} & before
+        if names - context.fields.known:
+            yield from context.fields.add(names)
+            target = {"_id": found.id, "if_seq_no": found.seq_no, "if_primary_term": found.primary_term}
+            lines += (_action("index", target), dump(found.source | derived))
+    if lines:  # where somebody has written since, it is for him
+        yield from context.read(
+            "POST", f"/{context.alias}/_bulk", b"\n".join(lines) + b"\n", require_alias="true"
+        )
 
 
 def _succeed(change: Change, progress: Progress) -> None:

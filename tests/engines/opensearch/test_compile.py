@@ -18,8 +18,8 @@ from orcodm.lucene.renderer import render
 from orcodm.lucene.tree import Boolean, Boost, Box, Clause, Near, Node
 
 from ...strategies import documents, trees
-from ..asking import put_all
 from ..asking import found as found_keys
+from ..asking import put_all
 from ..embedded.test_index import QUERIES, VALUES
 
 pytestmark = pytest.mark.cluster
