@@ -7,7 +7,7 @@ number of its last write. A change is a document under its id, or None where it 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
@@ -215,15 +215,21 @@ def count(connection: sqlite3.Connection, kinds: Iterable[str], collection: str 
     return total
 
 
-def scan(connection: sqlite3.Connection, kinds: Iterable[str], collection: str | None) -> Iterator[Stored]:
-    """Every document of these kinds, in no order that matters."""
+def scan(
+    connection: sqlite3.Connection,
+    kinds: Iterable[str],
+    collection: str | None,
+    screen: Callable[[bytes], bool] | None = None,
+) -> Iterator[Stored]:
+    """Every document of these kinds whose text passes the screen, in no order that matters."""
     for kind in kinds:
         one, live = ("v.", "h.live") if kind == ITEM else ("", "1")
         within, values = ("", ()) if collection is None else (f" AND {one}collection = ?", (collection,))
         for row in connection.execute(
             f"SELECT {_COLUMNS[kind]} FROM {_TABLES[kind]} WHERE {live}{within}", values
         ):
-            yield _stored(kind, row)
+            if screen is None or screen(row[6]):
+                yield _stored(kind, row)
 
 
 def items_from(

@@ -29,6 +29,7 @@ from ...lucene.evaluator import compile_query, distance, find_near, mentions_kin
 from ...lucene.geometry import distance_from
 from ...lucene.literals import equality
 from ...lucene.parser import UNITS, parse
+from ...lucene.screening import screen
 from ...lucene.tree import MatchAll, Node, Verbatim
 from ...operations import START, AggregateResult, Item, Page, Search, SearchResult, Sort, SortField
 from ...values import decode
@@ -73,6 +74,7 @@ class Query:
         self.text = text
         self.tree: Node = parse(text)
         self.matches: Callable[[Entry], bool] = compile_query(self.tree)
+        self.screen = screen(self.tree)
         self.kinds = KINDS if mentions_kind(self.tree) else (ITEM,)
         self.everything = isinstance(self.tree, MatchAll) and self.kinds == (ITEM,)
         self.measured = find_near(self.tree) is not None
@@ -380,7 +382,7 @@ class _Answer:
         """Every match, in no order."""
         view, query = self._view, self._query
         if not view.complete:
-            for stored in scan(view.connection, query.kinds, self._collection):
+            for stored in scan(view.connection, query.kinds, self._collection, query.screen):
                 entry = stored.entry()
                 if query.matches(entry):
                     yield Match(stored, 1.0, entry)
@@ -470,8 +472,10 @@ class _Answer:
 
     def _read_on(self, after: Place | None, score: float = 1.0) -> Iterator[Match]:
         """The matches in the order of places, from beyond one, without those that are pending."""
-        matches, pending = self._query.matches, self._view.pending
+        matches, may_match, pending = self._query.matches, self._query.screen, self._view.pending
         for row in items_from(self._view.connection, self._collection, after):
+            if may_match is not None and not may_match(row[6]):
+                continue
             stored = item(row)
             if stored.id not in pending and matches(entry := stored.entry()):
                 yield Match(stored, score, entry)
