@@ -91,7 +91,7 @@ def ask(method: str, path: str, body: Any = None, **params: Any) -> Steps[Any]:
             or type(status := answer.get("status")) is not int
         ):
             return answer
-        if status in (404, 409):
+        if status in (404, 409) or error_type(answer) == "resource_already_exists_exception":
             return answer
         if status not in _BUSY and not is_blocked(answer):
             raise _refused(answer["error"], status)
