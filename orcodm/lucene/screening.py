@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..values import encode
 from .analysis import analyze
 from .literals import equality
 from .tree import Boolean, Boost, Node, Occur, Phrase, Term, Verbatim
@@ -18,9 +17,13 @@ Needles = tuple[bytes, ...]
 """Texts in lower case of which one must be there."""
 
 
-def screen(tree: Node) -> Callable[[bytes], bool] | None:
-    """Whether a value with this JSON text (as `encode` writes it) may match; None where any may."""
-    needles = _needles(tree)
+Encode = Callable[[str], bytes]
+"""Writes a string as JSON, as it is written in the texts that are screened."""
+
+
+def screen(tree: Node, encode: Encode) -> Callable[[bytes], bool] | None:
+    """Whether a value with this JSON text may match; None where any may."""
+    needles = _needles(tree, encode)
     if needles is None:
         return None
     if len(needles) == 1:
@@ -37,12 +40,12 @@ def screen(tree: Node) -> Callable[[bytes], bool] | None:
     return may_match
 
 
-def _needles(node: Node) -> Needles | None:
+def _needles(node: Node, encode: Encode) -> Needles | None:
     """None where nothing is known that must be in the text."""
     if isinstance(node, Boost):
-        return _needles(node.node)
+        return _needles(node.node, encode)
     if isinstance(node, Boolean):
-        return _of_clauses(node)
+        return _of_clauses(node, encode)
     if not isinstance(node, Term | Phrase | Verbatim):
         return None
     if (node.field or "").startswith("@") or equality(node.text) is not None:
@@ -57,11 +60,11 @@ def _needles(node: Node) -> Needles | None:
     return needles if isinstance(node, Term) else (max(needles, key=len),)
 
 
-def _of_clauses(node: Boolean) -> Needles | None:
-    required = [_needles(clause.node) for clause in node.clauses if clause.occur is Occur.MUST]
+def _of_clauses(node: Boolean, encode: Encode) -> Needles | None:
+    required = [_needles(clause.node, encode) for clause in node.clauses if clause.occur is Occur.MUST]
     if required:
         return max((needles for needles in required if needles is not None), key=_worth, default=None)
-    optional = [_needles(clause.node) for clause in node.clauses if clause.occur is Occur.SHOULD]
+    optional = [_needles(clause.node, encode) for clause in node.clauses if clause.occur is Occur.SHOULD]
     known = [needles for needles in optional if needles is not None]
     if not known or len(known) < len(optional):
         return None

@@ -19,7 +19,7 @@ from ..strategies import documents, trees
 
 @given(trees(), documents())
 def test_what_matches_passes(tree: Node, value: Any) -> None:
-    may_match = screen(tree)
+    may_match = screen(tree, encode)
     if may_match is not None and matches(tree, entry("item", {"key": "a"}, value)):
         assert may_match(encode(value))
 
@@ -46,7 +46,7 @@ def test_what_matches_passes(tree: Node, value: Any) -> None:
     ],
 )
 def test_what_is_sorted_out(query: str, value: Any, passes: bool) -> None:
-    may_match = screen(parse(query))
+    may_match = screen(parse(query), encode)
     assert (may_match is None or may_match(encode(value))) == passes
 
 
@@ -54,4 +54,4 @@ def test_what_is_sorted_out(query: str, value: Any, passes: bool) -> None:
     "query", ["n:36", "n:`36.0`", "true", "warm OR n:1", "wa*", "*:*", "@path.key:a", "@path.key:`a`"]
 )
 def test_anything_may_match(query: str) -> None:
-    assert screen(parse(query)) is None
+    assert screen(parse(query), encode) is None

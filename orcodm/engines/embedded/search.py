@@ -32,7 +32,7 @@ from ...lucene.parser import UNITS, parse
 from ...lucene.screening import screen
 from ...lucene.tree import MatchAll, Node, Verbatim
 from ...operations import START, AggregateResult, Item, Page, Search, SearchResult, Sort, SortField
-from ...values import decode
+from ...values import decode, encode
 from .aggregates import Accumulator, accumulator
 from .columns import FEW, Columns, NotByColumns, marked, unmarked
 from .compile import Plan, among, but, compile_plan, within
@@ -74,7 +74,7 @@ class Query:
         self.text = text
         self.tree: Node = parse(text)
         self.matches: Callable[[Entry], bool] = compile_query(self.tree)
-        self.screen = screen(self.tree)
+        self.screen = screen(self.tree, encode)
         self.kinds = KINDS if mentions_kind(self.tree) else (ITEM,)
         self.everything = isinstance(self.tree, MatchAll) and self.kinds == (ITEM,)
         self.measured = find_near(self.tree) is not None
