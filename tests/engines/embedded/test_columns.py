@@ -60,7 +60,7 @@ def check(indexed: Indexed) -> None:
     for aggregate in AGGREGATES:
         read, expected = both(indexed, aggregate)
         if isinstance(read, StatsResult):
-            assert attrs.asdict(read) == pytest.approx(attrs.asdict(expected), abs=1e-6)
+            assert attrs.asdict(read) == pytest.approx(attrs.asdict(expected), rel=1e-9, abs=1e-6)
         elif read is not None:
             assert read == expected
 
