@@ -140,7 +140,13 @@ class MethodNotAllowed(ApiError, status=405, code="method_not_allowed"):
 
 
 class IndexingConflict(ApiError, status=409, code="indexing_conflict"):
-    """The item was stored, but some of its fields could not be indexed."""
+    """The item was stored, but some of its fields could not be indexed.
+
+    `details` has `conflicts`, an object of these fields. From an engine `written` is the answer that the
+    write would have had; a session takes it as that, and logs the fields.
+    """
+
+    written: Any = None
 
     default_message = (
         "The item has been stored but conflicts were detected when indexing. "

@@ -6,6 +6,7 @@ ref replaces that version only (If-Match). `force` is the one way around.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, TypeVar
 
@@ -17,6 +18,7 @@ from ..errors import (
     Aborted,
     CommitError,
     Conflict,
+    IndexingConflict,
     InvalidDocument,
     NotFound,
     OrcodmError,
@@ -24,7 +26,17 @@ from ..errors import (
     UsageError,
 )
 from ..flow import Call, Flow, perform, send
-from ..operations import Batch, Condition, DeleteRelation, IfAbsent, IfMatch, JsonPatch, Patch, Write
+from ..operations import (
+    Batch,
+    Condition,
+    DeleteRelation,
+    IfAbsent,
+    IfMatch,
+    JsonPatch,
+    Operation,
+    Patch,
+    Write,
+)
 from ..patch import apply
 from ..values import encode
 from .conflicts import combined, describe, resolve
@@ -40,6 +52,8 @@ RAISE: Final[Any] = object()
 
 OnConflict = Literal["merge", "mine", "theirs"] | Callable[[Conflict], Any] | None
 
+_log = logging.getLogger("orcodm.session")
+
 ATTEMPTS: Final = 20
 """How often a save with `on_conflict` starts anew when others keep being faster."""
 
@@ -53,6 +67,24 @@ class Outcome:
 
     document: Any
     error: Exception | None = None
+
+
+def _write(operation: Operation[Any]) -> Flow[Any]:
+    """The answer to a write."""
+    try:
+        return (yield from perform(operation))
+    except IndexingConflict as error:
+        if error.written is None:
+            raise
+        return _stored(error)
+
+
+def _stored(outcome: Any) -> Any:
+    """An outcome; what is stored is written, also where the index does not have all of it."""
+    if isinstance(outcome, IndexingConflict) and outcome.written is not None:
+        _log.warning("stored, but not indexed whole: %s", ", ".join(outcome.details.get("conflicts", ())))
+        return outcome.written
+    return outcome
 
 
 # -- reading ---------------------------------------------------------------------------------------
@@ -127,7 +159,7 @@ def save(unit: Unit, document: Mapped, force: bool = False, on_conflict: OnConfl
             return
         value, text = change
         try:
-            result = yield from perform(document._write(value, _condition(document, force)))
+            result = yield from _write(document._write(value, _condition(document, force)))
         except Conflict as error:
             yield from _conflict(unit, document, value, error)
             if not (yield from _resolved(error, on_conflict)):
@@ -151,7 +183,7 @@ def restore(unit: Unit, document: Mapped, value: Any) -> Flow[None]:
         unit.settle(document)
         return
     try:
-        result = yield from perform(document._write(written, _condition(document, False)))
+        result = yield from _write(document._write(written, _condition(document, False)))
     except Conflict as error:
         yield from _conflict(unit, document, written, error)
         raise
@@ -191,7 +223,7 @@ def patch(unit: Unit, document: Any, operations: Sequence[dict[str, Any]]) -> Fl
     operation = Patch(collection=read.collection, key=read.key, changes=changed)
     yield from _tell(signals.pre_save, unit, document)
     if state.ref is None:
-        yield from perform(operation)
+        yield from _write(operation)
         item = yield from perform(read)
         _take(document, item)
     else:
@@ -208,7 +240,7 @@ def patch(unit: Unit, document: Any, operations: Sequence[dict[str, Any]]) -> Fl
                     "save() it before, or refresh() to drop the change"
                 ) from None
         try:
-            result = yield from perform(evolve(operation, condition=IfMatch(state.ref)))
+            result = yield from _write(evolve(operation, condition=IfMatch(state.ref)))
         except Conflict as error:
             yield from _conflict(unit, document, value, error)
             raise
@@ -262,7 +294,7 @@ def commit(unit: Unit) -> Flow[None]:
     written: list[Planned] = []
     failed: list[tuple[Planned, OrcodmError]] = []
     untried: list[Any] = []
-    for one, outcome in zip(plan, result.outcomes, strict=True):
+    for one, outcome in zip(plan, map(_stored, result.outcomes), strict=True):
         if isinstance(outcome, OrcodmError) and not isinstance(outcome, Aborted):
             failed.append((one, outcome))
         elif nothing_written:
@@ -301,7 +333,7 @@ def bulk(unit: Unit, documents: Sequence[Any]) -> Flow[list[Outcome]]:
         result = yield from perform(Batch(tuple(operation for _, _, operation, _ in waiting)))
         nothing_written = any(type(outcome) is Aborted for outcome in result.outcomes)
         again = []
-        for one, outcome in zip(waiting, result.outcomes, strict=True):
+        for one, outcome in zip(waiting, map(_stored, result.outcomes), strict=True):
             index, document, operation, text = one
             if isinstance(outcome, OrcodmError) and type(outcome) is not Aborted:
                 if isinstance(outcome, Conflict):

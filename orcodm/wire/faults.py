@@ -92,6 +92,10 @@ def _headers(fault: ApiError) -> Headers:
         return (("WWW-Authenticate", 'Basic realm="orchestrate.io"'),)
     if fault.status == 503:
         return (("Retry-After", "1"),)
+    if isinstance(fault, IndexingConflict) and (ref := fault.details.get("ref")):
+        # As of any write: who takes it for a success takes the ref from here.
+        uri = str(fault.details.get("conflicts_uri", ""))
+        return (("ETag", f'"{ref}"'), ("Location", uri.removesuffix("/conflicts")))
     if isinstance(fault, MethodNotAllowed):
         return (("Allow", ", ".join(fault.details.get("allow", ()))),)
     return ()

@@ -89,6 +89,9 @@ _STEP: Final = 0.02
 
 _LARGEST: Final = 1e30
 
+_SYNTAX: Final = "COMPLEMENT|EMPTY|INTERSECTION|INTERVAL|ANYSTRING"
+"""All that a regular expression may have. (What OpenSearch calls ALL is without the complement.)"""
+
 
 def needs_fields(tree: Node) -> bool:
     """Whether a query has whole values in it that are looked for in all fields."""
@@ -186,7 +189,7 @@ class _Compiler:
                 f"The regular expression has {len(pattern)} characters; at most {MAX_REGEXP} are allowed."
             )
         return self._tokens(
-            node.field, "regexp", pattern, boost, flags="ALL", max_determinized_states=1_000_000
+            node.field, "regexp", pattern, boost, flags=_SYNTAX, max_determinized_states=1_000_000
         )
 
     def _fuzzy(self, node: Fuzzy, boost: float) -> Query:

@@ -8,6 +8,7 @@ another one.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 import time
@@ -42,6 +43,8 @@ from ...errors import (
 from .address import Address
 
 R = TypeVar("R")
+
+_log = logging.getLogger("orcodm.opensearch")
 
 TRIES: Final = 12
 """How often a request is sent that the cluster is too busy for, or that no node answers."""
@@ -200,6 +203,22 @@ class Patience:
         return error
 
 
+class _Quiet:
+    """A connection that logs the cluster's warnings: they are about our requests, not the application's."""
+
+    def _raise_warnings(self, warning_headers: Any) -> None:
+        for warning in warning_headers or ():
+            _log.info("the cluster warns: %s", warning)
+
+
+class _Connection(_Quiet, opensearchpy.Urllib3HttpConnection):
+    pass
+
+
+class _AsyncConnection(_Quiet, opensearchpy.AIOHttpConnection):
+    pass
+
+
 class Exchange:
     """The clients of one engine. They connect when they are first needed, by whom they are needed."""
 
@@ -271,7 +290,7 @@ class Exchange:
         if self._sync is None:
             with self._lock:
                 self._check()
-                self._sync = self._sync or self._made(opensearchpy.OpenSearch)
+                self._sync = self._sync or self._made(opensearchpy.OpenSearch, _Connection)
         return self._sync
 
     def _aclient(self) -> Any:
@@ -279,17 +298,18 @@ class Exchange:
         loop = asyncio.get_running_loop()
         client = self._async.get(loop)
         if client is None:
-            client = self._async[loop] = self._made(opensearchpy.AsyncOpenSearch)
+            client = self._async[loop] = self._made(opensearchpy.AsyncOpenSearch, _AsyncConnection)
         return client
 
     def _check(self) -> None:
         if self._closed:
             raise SessionClosed("the engine is closed")
 
-    def _made(self, factory: Any) -> Any:
+    def _made(self, factory: Any, connection: Any) -> Any:
         try:
             return factory(
                 **self._address.client,
+                connection_class=connection,
                 serializers={"application/json": _Serializer(), "text/html": _Text()},
                 # Whether to ask again is for the flows: they know what an answer that was lost may mean.
                 max_retries=0,

@@ -531,7 +531,9 @@ def _succeed(change: Change, progress: Progress) -> None:
         _end(task, result)
     if change.draft is not None and (change.missing or progress.bare):
         # Of several writes under one id, the last is the one that is searched for.
-        _end(change.tasks[-1], _indexing_conflict(change.draft, change.missing))
+        conflict = _indexing_conflict(change.draft, change.missing)
+        conflict.written = change.results[-1]
+        _end(change.tasks[-1], conflict)
 
 
 def _indexing_conflict(draft: Draft, missing: set[str]) -> IndexingConflict:

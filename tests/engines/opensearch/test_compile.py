@@ -45,6 +45,8 @@ MORE = [
     "long:`" + "long " * 1_999 + "`",
     'words:"one two"~5',
     'words:"two one"~1',
+    "name:/~(a)/",
+    "name:/~(ada)&<1-40>|@/",
     "born:{2014-02-01T10:00:00Z TO *]",
     "born:[* TO 2014-02-01T10:00:00.000001Z]",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from orcodm import Session
 from orcodm.engines.connect import connect
 from orcodm.engines.opensearch import writes
 from orcodm.engines.opensearch.engine import HANDLERS, OpenSearchEngine
@@ -36,9 +37,11 @@ from orcodm.operations import (
     Written,
     all_operations,
 )
+from orcodm.server.app import create_app
 from orcodm.transfer import Flaw
 from orcodm.transfer import verify as verify_all
 
+from ...people import User
 from ..asking import THINGS, delete, found, get, history, item, put, put_all, verify
 
 pytestmark = pytest.mark.cluster
@@ -116,6 +119,41 @@ def test_of_a_batch_those_that_could_not_be_indexed_say_so(small: OpenSearchEngi
     kinds = {type(outcome) for outcome in outcomes}
     assert kinds == {Written, IndexingConflict}
     assert [get(small, f"{n}") for n in range(150)] == [{f"field{n:03}": n} for n in range(150)]
+
+
+def test_a_session_takes_what_is_stored_as_saved(
+    small: OpenSearchEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(IndexingConflict):
+        put(small, "full", {f"field{n:03}": n for n in range(200)})
+    user = User(key="ada", name="Ada")
+    with Session(small) as session:
+        session.add(user)
+    assert "stored, but not indexed whole: value." in caplog.text
+    with Session(small) as session:
+        again = session.get(User, "ada")
+        again.name = "Ada L."
+        session.commit()
+        again.name = "Ada Lovelace"
+        again.save()
+    assert len(history(small, "ada", "users")) == 3
+
+
+def test_a_server_in_front_of_it_answers_as_the_protocol_says(small: OpenSearchEngine) -> None:
+    transport = httpx.ASGITransport(create_app(small, ["key"]))
+
+    async def send() -> httpx.Response:
+        async with httpx.AsyncClient(transport=transport, auth=("key", "")) as client:
+            value = {f"field{n:03}": n for n in range(200)}
+            answer = await client.put("http://server/v0/things/b", json=value)
+            await small._exchange._async.pop(asyncio.get_running_loop()).close()
+            return answer
+
+    answer = asyncio.run(send())
+    ref = item(small, "b").ref
+    assert (answer.status_code, answer.json()["code"]) == (409, "indexing_conflict")
+    assert answer.headers["ETag"] == f'"{ref}"'
+    assert answer.headers["Location"] == f"/v0/things/b/refs/{ref}"
 
 
 def test_an_index_that_is_another_programs_is_left_alone(url: str, cluster_url: str) -> None:
