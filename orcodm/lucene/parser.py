@@ -66,7 +66,13 @@ def parse(text: str, default_field: str | None = None) -> Node:
 
     Raises `InvalidQuery` for any text that is no query or exceeds a limit, and nothing else.
     """
+    if (value := _ONE_VALUE(text)) is not None and len(text) <= MAX_LENGTH:
+        return Verbatim(value[2], value[1])
     return _Parser(text, default_field).tree()
+
+
+# A field and a value in backticks, nothing escaped, is what most programs ask for most of the time.
+_ONE_VALUE: Final = re.compile(r"((?:value|@path)\.[A-Za-z_][\w.]*+):`([^`\\]*+)`", re.ASCII).fullmatch
 
 
 # -- words -----------------------------------------------------------------------------------------

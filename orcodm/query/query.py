@@ -345,11 +345,21 @@ class Query(Summaries, Generic[D]):
 
     def first(self) -> D | None:
         """The first document, or None."""
-        return next(iter(self[:1]), None)
+        source = self._source()
+        operation: Any = self._walk(source, 1)
+        while operation is not None and self._length() != 0:
+            documents, operation = source._run(self._read(source, operation, 1))
+            if documents:
+                return documents[0]
+        return None
 
     async def afirst(self) -> D | None:
-        async for document in self[:1]:
-            return document
+        source = self._source()
+        operation: Any = self._walk(source, 1)
+        while operation is not None and self._length() != 0:
+            documents, operation = await source._arun(self._read(source, operation, 1))
+            if documents:
+                return documents[0]
         return None
 
     def one(self) -> D:
@@ -403,10 +413,10 @@ class Query(Summaries, Generic[D]):
     def _source(self) -> Source:
         return self._session if self._session is not None else cast("Source", self.model._source())
 
-    def _walk(self, source: Source) -> Search | List:
+    def _walk(self, source: Source, page_size: int = PAGE_SIZE) -> Search | List:
         """The operation that begins a walk through all documents."""
         capabilities = source.engine.capabilities
-        limit = min(PAGE_SIZE, capabilities.max_limit)
+        limit = min(page_size, capabilities.max_limit)
         length = self._length()
         if length is not None:
             limit = max(1, min(limit, length))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from orcodm.errors import InvalidQuery
 from orcodm.lucene.parser import MAX_CLAUSES, MAX_LENGTH, MAX_NESTING, parse
@@ -276,3 +278,21 @@ def test_there_are_limits(allowed: str, refused: str, expected: str | None):
     with pytest.raises(InvalidQuery) as raised:
         parse(refused)
     assert (raised.value.expected or "").startswith(expected or "")
+
+
+@given(
+    st.sampled_from(
+        ["value.name", "@path.key", "value.a_b.C1", "value._x", "value.", "name", "value.1", "*"]
+    ),
+    st.text(alphabet='a \\`"():*é', max_size=6),
+    st.sampled_from(["", " ", "^2", " AND b", "~"]),
+)
+def test_one_value_of_one_field_is_read_like_anything_else(field: str, value: str, more: str) -> None:
+    text = f"{field}:`{value}`{more}"
+    try:
+        inside = parse(f"({text})")
+    except InvalidQuery:
+        with pytest.raises(InvalidQuery):
+            parse(text)
+    else:
+        assert parse(text) == inside
