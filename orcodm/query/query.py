@@ -347,6 +347,7 @@ class Query(Summaries, Generic[D]):
         """The first document, or None."""
         source = self._source()
         operation: Any = self._walk(source, 1)
+        documents: list[D]
         while operation is not None and self._length() != 0:
             documents, operation = source._run(self._read(source, operation, 1))
             if documents:
@@ -356,6 +357,7 @@ class Query(Summaries, Generic[D]):
     async def afirst(self) -> D | None:
         source = self._source()
         operation: Any = self._walk(source, 1)
+        documents: list[D]
         while operation is not None and self._length() != 0:
             documents, operation = await source._arun(self._read(source, operation, 1))
             if documents:
@@ -413,10 +415,10 @@ class Query(Summaries, Generic[D]):
     def _source(self) -> Source:
         return self._session if self._session is not None else cast("Source", self.model._source())
 
-    def _walk(self, source: Source, page_size: int = PAGE_SIZE) -> Search | List:
-        """The operation that begins a walk through all documents."""
+    def _walk(self, source: Source, most: int | None = None) -> Search | List:
+        """The operation that begins a walk through all documents, or the first of them."""
         capabilities = source.engine.capabilities
-        limit = min(page_size, capabilities.max_limit)
+        limit = min(most or PAGE_SIZE, capabilities.max_limit)
         length = self._length()
         if length is not None:
             limit = max(1, min(limit, length))
