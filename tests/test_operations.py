@@ -43,6 +43,22 @@ from orcodm.operations import (
 EVENT = {"collection": "c", "key": "k", "type": "t"}
 RELATION = {"collection": "c", "key": "k", "kind": "r", "to_collection": "c", "to_key": "k2"}
 
+
+def test_values_are_equal_and_shown_by_their_attributes() -> None:
+    item = Item(collection="c", key="k", ref="1", value={"a": 1}, text=b"1")
+    assert item == attrs.evolve(item, text=None)  # how it is stored is no part of it
+    assert item != attrs.evolve(item, ref="2")
+    assert item != "an item"
+    assert repr(item) == (
+        "Item(collection='c', key='k', ref='1', value={'a': 1}, reftime=None, score=None, distance=None)"
+    )
+    assert {Get(collection="c", key="k"), Get(collection="c", key="k")} == {Get(collection="c", key="k")}
+    assert GetRelation(**RELATION) != GetRelation(**{**RELATION, "kind": "other"})
+    assert IfMatch("ab") != EventBound(1)
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(item)
+
+
 NAMES: list[tuple[str, Callable[[Any], Operation[Any]]]] = [
     ("collection", lambda name: Get(collection=name, key="k")),
     ("key", lambda name: Get(collection="c", key=name)),
