@@ -101,6 +101,12 @@ class InvalidQuery(BadRequest, status=400, code="search_query_malformed"):
         return self.details.get("expected")
 
 
+class QueryTimeout(BadRequest, status=400, code="search_query_timeout"):
+    """The search took longer than the engine allows."""
+
+    default_message = "The search query takes too long."
+
+
 class MalformedRef(BadRequest, status=400, code="item_ref_malformed"):
     """The ref is not made of hex digits."""
 

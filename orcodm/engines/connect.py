@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ..engine import Engine
@@ -13,6 +13,7 @@ FORMS: Final = """
   sqlite:///app.db                              a file, relative to the working directory
   sqlite:////var/lib/app.db                     a file, absolute
   sqlite:///app.db?synchronous=NORMAL           faster; a power cut may undo the last moments
+  sqlite:///app.db?search_seconds=5             a search that takes longer ends in QueryTimeout (60)
   https://KEY@host                              a server that speaks Orchestrate v0
   opensearch://h1:9200,h2:9200                  an OpenSearch cluster"""
 
@@ -36,10 +37,10 @@ def connect(url: str, **options: Any) -> Engine:
 
             return EmbeddedEngine(None, **options)
         case "sqlite":
-            path, synchronous = _sqlite(url)
+            path, found = _sqlite(url)
             from .embedded.engine import EmbeddedEngine
 
-            return EmbeddedEngine(path, synchronous=synchronous, **options)
+            return EmbeddedEngine(path, **{**found, **options})
         case "http" | "https":
             return _named("orcodm.engines.http", "HTTPEngine", url, options)
         case "opensearch" | "opensearchs":
@@ -48,7 +49,7 @@ def connect(url: str, **options: Any) -> Engine:
             raise _invalid(url, f"no engine is called {scheme!r}")
 
 
-def _sqlite(url: str) -> tuple[str, Literal["NORMAL", "FULL"]]:
+def _sqlite(url: str) -> tuple[str, dict[str, Any]]:
     try:
         parts = urlsplit(url)
         options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
@@ -64,9 +65,15 @@ def _sqlite(url: str) -> tuple[str, Literal["NORMAL", "FULL"]]:
     synchronous = options.pop("synchronous", "FULL").upper()
     if synchronous not in ("NORMAL", "FULL"):
         raise _invalid(url, f"synchronous is NORMAL or FULL, not {synchronous!r}")
+    found: dict[str, Any] = {"synchronous": synchronous}
+    if (seconds := options.pop("search_seconds", None)) is not None:
+        try:
+            found["search_seconds"] = float(seconds)
+        except ValueError:
+            raise _invalid(url, f"search_seconds is a number, not {seconds!r}") from None
     if options:
         raise _invalid(url, f"there is no option {', '.join(options)}")
-    return path, "FULL" if synchronous == "FULL" else "NORMAL"
+    return path, found
 
 
 def _named(module: str, name: str, url: str, options: dict[str, Any]) -> Engine:

@@ -72,6 +72,8 @@ class Progress:
 
     searcher: tantivy.Searcher | None = None
     layout: Layout = attrs.field(factory=Layout)
+    last: int = 0
+    """No document of the index has a greater id."""
     applied: int = 0
     upto: int = 0
     pending: dict[int, Pending] = attrs.field(factory=dict)
@@ -112,6 +114,10 @@ class View:
     @property
     def applied(self) -> int:
         return self.progress.applied
+
+    def stale(self) -> list[int]:
+        """The ids of pending documents that the index may have, as they were."""
+        return [identity for identity in self.pending if identity <= self.progress.last]
 
 
 class Current:
@@ -374,7 +380,7 @@ class Current:
             self._generation = generation
             left = {identity: one for identity, one in old.pending.items() if one.seq > applied}
             self._progress = Progress(
-                generation.searcher, generation.layout, applied, max(applied, old.upto), left
+                generation.searcher, generation.layout, generation.last, applied, max(applied, old.upto), left
             )
 
 

@@ -105,9 +105,10 @@ class EmbeddedEngine:
         *,
         synchronous: Synchronous = "FULL",
         busy_seconds: float = BUSY_SECONDS,
+        search_seconds: float = search.SECONDS,
     ) -> None:
         self._store = Store(path, synchronous=synchronous, busy_seconds=busy_seconds)
-        self._searcher = search.Searcher(self._store)
+        self._searcher = search.Searcher(self._store, search_seconds)
         self._workers: ThreadPoolExecutor | None = None
         self._starting = threading.Lock()
         self._closed = False

@@ -237,6 +237,12 @@ def aggregate(searcher: tantivy.Searcher, query: tantivy.Query, asked: dict[str,
         return searcher.aggregate(query, asked)
 
 
+def _last(searcher: tantivy.Searcher) -> int:
+    """The greatest id of any document; 0 without documents."""
+    found = aggregate(searcher, tantivy.Query.all_query(), {"last": {"max": {"field": "id"}}})
+    return int(found["last"]["value"] or 0)
+
+
 def frequency(searcher: tantivy.Searcher, field: str, term: str) -> int:
     """How many documents have a term."""
     with _translated():
@@ -260,16 +266,21 @@ class Generation:
             self.index.config_reader("manual")
             whitespace = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
             self.index.register_tokenizer("whitespace", whitespace)
-            self.index.reload()
-            self.searcher = self.index.searcher()
+        self._look()
 
     def reload(self, applied: int, layout: Layout) -> None:
         """See what was committed; `applied` and `layout` are what the state said before."""
+        self.applied = applied
+        self.layout = layout
+        self._look()
+
+    def _look(self) -> None:
         with _translated():
             self.index.reload()
             self.searcher = self.index.searcher()
-        self.applied = applied
-        self.layout = layout
+        # More than `applied` after a crash between Tantivy's commit and that of the state.
+        self.last = max(self.applied, _last(self.searcher))
+        """No document of the index has a greater id."""
 
 
 class IndexDirectory:

@@ -13,42 +13,43 @@ from __future__ import annotations
 
 import math
 import sqlite3
+import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property, lru_cache, partial
+from functools import partial
 from heapq import nsmallest
 from itertools import chain, islice
-from typing import Final
+from typing import Final, TypeVar
 
 import tantivy
 from attrs import evolve
 
-from ...errors import InvalidParameter
-from ...lucene.entries import Entry, field_name
-from ...lucene.evaluator import compile_query, distance, find_near, mentions_kind
-from ...lucene.geometry import distance_from
-from ...lucene.literals import equality
-from ...lucene.parser import UNITS, parse
-from ...lucene.screening import screen
-from ...lucene.tree import MatchAll, Node, Verbatim
+from ...errors import InvalidParameter, QueryTimeout
+from ...lucene.entries import Entry
+from ...lucene.evaluator import distance
 from ...operations import START, AggregateResult, Item, Page, Search, SearchResult, Sort, SortField
-from ...values import decode, encode
+from ...values import decode
 from .aggregates import Accumulator, accumulator
 from .columns import FEW, Columns, NotByColumns, marked, unmarked
-from .compile import Plan, among, but, compile_plan, within
+from .compile import Plan, among, but, within
 from .current import Current, Pending, View
 from .documents import ITEM, KINDS, Place, Stored, by_seq, count, item, items_from, scan, walk
 from .index import Hit, IndexFailure, find, frequency
-from .layout import WORDS, Layout
+from .layout import WORDS
 from .matches import Match
 from .ordering import SCORE, Key, best_first, ordering, read_cursor, write_cursor
 from .orders import Orders
-from .scoring import Corpus, Scorer, average_length, corpus
+from .query import Query, understand
+from .scoring import Corpus, average_length, corpus
 from .sorting import Sorted
 from .store import Store
 from .terms import scopes
 from .vocabulary import Vocabularies
 
+T = TypeVar("T")
+
+SECONDS: Final = 60.0
+"""How long a search may take where nothing else is said."""
 CHUNK: Final = 1_000
 """How many rows are fetched at once."""
 REMEMBERED: Final = 16
@@ -65,53 +66,6 @@ MANY_HITS: Final = 2_000
 """More hits than this are brought into order by walking along the table, fewer by looking each up."""
 DEEP: Final = 1_000
 """Pages that begin further down are taken from the order of all matches, once that is made."""
-
-
-class Query:
-    """A query, understood: everything about it that does not depend on documents."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.tree: Node = parse(text)
-        self.matches: Callable[[Entry], bool] = compile_query(self.tree)
-        self.screen = screen(self.tree, encode)
-        self.kinds = KINDS if mentions_kind(self.tree) else (ITEM,)
-        self.everything = isinstance(self.tree, MatchAll) and self.kinds == (ITEM,)
-        self.measured = find_near(self.tree) is not None
-        self._planned: tuple[Layout | None, int, Plan | None] = (None, 0, None)
-        # The whole of the query is one exact string: what `==` is made of.
-        self.string: tuple[str, str] | None = None
-        if isinstance(self.tree, Verbatim) and self.tree.field and equality(self.tree.text) is None:
-            self.string = field_name(self.tree.field) or "", self.tree.text
-
-    def plan(self, layout: Layout) -> Plan:
-        """What to ask of an index with this layout."""
-        known, version, plan = self._planned
-        if plan is None or known is not layout or version != layout.version:
-            version = layout.version
-            plan = compile_plan(self.tree, layout)
-            self._planned = layout, version, plan
-        return plan
-
-    @cached_property
-    def scorer(self) -> Scorer:
-        return Scorer(self.tree, compile_query)
-
-    def measure(self, field: str | None) -> Callable[[Entry], list[float]]:
-        """How far the points of a field are from the centre of the NEAR on it, in that NEAR's unit."""
-        near = find_near(self.tree, field)
-        if near is None:
-            return lambda entry: []
-        metres, unit, name = distance_from(near.latitude, near.longitude), UNITS[near.unit], field_name(field)
-        return lambda entry: [metres(point) / unit for point in entry.points(name)]
-
-    def includes(self, stored: Stored, collection: str | None) -> bool:
-        """Whether a document is of the kinds and the collection that are searched."""
-        return stored.kind in self.kinds and (collection is None or stored.collection == collection)
-
-
-understand = lru_cache(maxsize=500)(Query)
-"""The query of a text. Raises `InvalidQuery`."""
 
 
 class Rows:
@@ -140,8 +94,10 @@ class Rows:
 class Searcher:
     """What a search needs beside the operation: the data and the index."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, seconds: float) -> None:
         self.store = store
+        self.seconds = seconds
+        """How long a search may take."""
         self.current = Current(store)
         self.orders = Orders()
         self.rows = Rows()
@@ -215,6 +171,8 @@ class _Answer:
         self._operation = operation
         self._collection = operation.collection
         self._corpus: Corpus | None = None
+        self._seconds = searcher.seconds
+        self._until = time.monotonic() + searcher.seconds
 
     @property
     def _plan(self) -> Plan:
@@ -246,8 +204,7 @@ class _Answer:
 
     def _settled(self, searcher: tantivy.Searcher) -> tantivy.Query:
         """The query of the index without the documents that are pending."""
-        query, applied = self._indexed(searcher), self._view.applied
-        stale = [identity for identity in self._view.pending if identity <= applied]
+        query, stale = self._indexed(searcher), self._view.stale()
         return but(query, stale) if stale else query
 
     def _page(self) -> Page[SearchResult]:
@@ -382,7 +339,8 @@ class _Answer:
         """Every match, in no order."""
         view, query = self._view, self._query
         if not view.complete:
-            for stored in scan(view.connection, query.kinds, self._collection, query.screen):
+            rows = scan(view.connection, query.kinds, self._collection, query.screen)
+            for stored in self._in_time(rows):
                 entry = stored.entry()
                 if query.matches(entry):
                     yield Match(stored, 1.0, entry)
@@ -431,8 +389,7 @@ class _Answer:
         hits = [hit for hit in found if hit.id not in pending]
         count = len(hits) + len(fresh)
         if total > len(found):
-            applied = self._view.applied
-            stale = [identity for identity in pending if identity <= applied]
+            stale = self._view.stale()
             count = total + len(fresh) - (find(searcher, among(query, stale), 0)[0] if stale else 0)
         matches: Iterable[Match]
         if end == operation.offset:
@@ -473,7 +430,7 @@ class _Answer:
     def _read_on(self, after: Place | None, score: float = 1.0) -> Iterator[Match]:
         """The matches in the order of places, from beyond one, without those that are pending."""
         matches, may_match, pending = self._query.matches, self._query.screen, self._view.pending
-        for row in items_from(self._view.connection, self._collection, after):
+        for row in self._in_time(items_from(self._view.connection, self._collection, after)):
             if may_match is not None and not may_match(row[6]):
                 continue
             stored = item(row)
@@ -530,6 +487,22 @@ class _Answer:
             return matches
         return (match for match in matches if self._query.matches(match.entry))
 
+    # -- in time -----------------------------------------------------------------------------------
+
+    def _in_time(self, rows: Iterable[T]) -> Iterator[T]:
+        """The rows, as long as there is time for them."""
+        for number, row in enumerate(rows):
+            if number % CHUNK == 0:
+                self._check_time()
+            yield row
+
+    def _check_time(self) -> None:
+        if time.monotonic() > self._until:
+            raise QueryTimeout(
+                f"The query {self._operation.query!r} took longer than {self._seconds:g} seconds; narrow it, "
+                f"or give the engine more time: search_seconds"
+            )
+
     # -- pieces ------------------------------------------------------------------------------------
 
     def _indexed(self, searcher: tantivy.Searcher) -> tantivy.Query:
@@ -553,6 +526,7 @@ class _Answer:
         """Hits with their rows, in their order; without those whose row is gone."""
         if not hits:
             return
+        self._check_time()
         rows = self._rows.read(self._view.connection, hits, self._query.kinds)
         for hit in hits:
             if (stored := rows.get(hit.seq)) is not None:

@@ -10,8 +10,8 @@ import pytest
 
 from orcodm.engines.connect import connect
 from orcodm.engines.embedded.engine import EmbeddedEngine
-from orcodm.errors import InvalidURL
-from orcodm.operations import Get, Put
+from orcodm.errors import InvalidURL, QueryTimeout
+from orcodm.operations import Get, Put, Search
 
 
 def synchronous(engine: object) -> int:
@@ -46,6 +46,17 @@ def test_a_write_is_on_the_disk_unless_the_url_says_otherwise(tmp_path: Path) ->
         engine.close()
 
 
+def test_a_search_that_takes_too_long_ends_in_an_error(tmp_path: Path) -> None:
+    engine = connect(f"sqlite:///{tmp_path}/app.db?search_seconds=0")
+    engine.execute(Put(collection="a", key="b", value={"name": "ada"}))
+    engine.execute(Put(collection="a", key="c", value={"name": "bob"}))
+    engine.reindex()
+    assert engine.execute(Search(collection="a", query="*", aggregates=())).total == 2  # no search at all
+    with pytest.raises(QueryTimeout, match=r"'name:ada' took longer than 0 seconds.*search_seconds"):
+        engine.execute(Search(collection="a", query="name:ada"))
+    engine.close()
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -58,6 +69,7 @@ def test_a_write_is_on_the_disk_unless_the_url_says_otherwise(tmp_path: Path) ->
         "sqlite:///folder/",
         "sqlite:///a%00b.db",
         "sqlite:///app.db#x",
+        "sqlite:///app.db?search_seconds=soon",
         "sqlite:///app.db?synchronous=OFF",
         "sqlite:///app.db?sync",
         "sqlite:///app.db?cache=1",

@@ -1,0 +1,66 @@
+"""Queries, read and compiled once for all the searches that ask them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property, lru_cache
+
+from ...lucene.entries import Entry, field_name
+from ...lucene.evaluator import compile_query, find_near, mentions_kind
+from ...lucene.geometry import distance_from
+from ...lucene.literals import equality
+from ...lucene.parser import UNITS, parse
+from ...lucene.screening import screen
+from ...lucene.tree import MatchAll, Node, Verbatim
+from ...values import encode
+from .compile import Plan, compile_plan
+from .documents import ITEM, KINDS, Stored
+from .layout import Layout
+from .scoring import Scorer
+
+
+class Query:
+    """A query, understood: everything about it that does not depend on documents."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tree: Node = parse(text)
+        self.matches: Callable[[Entry], bool] = compile_query(self.tree)
+        self.screen = screen(self.tree, encode)
+        self.kinds = KINDS if mentions_kind(self.tree) else (ITEM,)
+        self.everything = isinstance(self.tree, MatchAll) and self.kinds == (ITEM,)
+        self.measured = find_near(self.tree) is not None
+        self._planned: tuple[Layout | None, int, Plan | None] = (None, 0, None)
+        # The whole of the query is one exact string: what `==` is made of.
+        self.string: tuple[str, str] | None = None
+        if isinstance(self.tree, Verbatim) and self.tree.field and equality(self.tree.text) is None:
+            self.string = field_name(self.tree.field) or "", self.tree.text
+
+    def plan(self, layout: Layout) -> Plan:
+        """What to ask of an index with this layout."""
+        known, version, plan = self._planned
+        if plan is None or known is not layout or version != layout.version:
+            version = layout.version
+            plan = compile_plan(self.tree, layout)
+            self._planned = layout, version, plan
+        return plan
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        return Scorer(self.tree, compile_query)
+
+    def measure(self, field: str | None) -> Callable[[Entry], list[float]]:
+        """How far the points of a field are from the centre of the NEAR on it, in that NEAR's unit."""
+        near = find_near(self.tree, field)
+        if near is None:
+            return lambda entry: []
+        metres, unit, name = distance_from(near.latitude, near.longitude), UNITS[near.unit], field_name(field)
+        return lambda entry: [metres(point) / unit for point in entry.points(name)]
+
+    def includes(self, stored: Stored, collection: str | None) -> bool:
+        """Whether a document is of the kinds and the collection that are searched."""
+        return stored.kind in self.kinds and (collection is None or stored.collection == collection)
+
+
+understand = lru_cache(maxsize=500)(Query)
+"""The query of a text; the last ones are remembered. Raises `InvalidQuery`."""
