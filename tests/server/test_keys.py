@@ -19,12 +19,15 @@ from orcodm.operations import (
     IfMatch,
     List,
     ListRelations,
+    ListTerms,
     PostEvent,
     Put,
     PutRelation,
     Restore,
     Search,
     SortField,
+    TermCount,
+    Terms,
     TopValues,
 )
 from orcodm.server.keys import Keys
@@ -202,3 +205,11 @@ def test_records_are_those_of_the_application(shop: Namespaced, bank: Namespaced
     assert shop.execute(Restore(records)).outcomes == (False, False, False)
     assert bank.execute(Restore(records[:1])).outcomes == (True,)
     assert bank.execute(Get(collection="users", key="ada")).value == {"n": 1}
+
+
+def test_terms_are_those_of_the_application(shop: Namespaced, bank: Namespaced) -> None:
+    put(shop, "ada", {"name": "Ada"})
+    put(bank, "bob", {"name": "Adam"})
+    for application, text in ((shop, "ada"), (bank, "adam")):
+        found = application.execute(ListTerms(collection="users", field="name", prefix="a"))
+        assert found == Terms(documents=1, terms=[TermCount(text, 1)])
