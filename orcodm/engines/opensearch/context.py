@@ -26,6 +26,8 @@ class Context:
         self.alias = address.prefix
         self.fields = Fields(address)
         self.clock = Clock()
+        self.overwrites = False
+        """Whether unconditional writes lately met what was there: then looking first is cheaper."""
         self._ready = False
         self._written = 0
         self._refreshed = 0

@@ -1,0 +1,266 @@
+"""Changes as requests, and what the answers mean.
+
+A refusal is no proof that a change was not made: where a node dies, the cluster itself sends it again to
+another one, which may have it already. So whoever is refused looks for his token first (`arrived`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+from urllib.parse import quote
+
+import orjson
+
+from ...errors import DatabaseBusy, IndexingConflict, StorageError, TooLarge, TransportError
+from .context import Context
+from .documents import Draft, Found, Source, dump, is_searchable
+from .exchange import Steps, ask, backoff, is_blocked
+from .fields import indexed
+from .mapping import FORM_NAMES, form
+from .names import field_of, version_id
+from .tasks import Change, Progress, end
+
+REPAIRS: Final = 20
+"""How often an older version is tried to be written whose document was not made with the change."""
+
+BODY: Final = 8 * 2**20
+"""How many bytes of changes are sent in one request, and how many changes."""
+CHANGES: Final = 2_000
+
+
+def arrived(change: Change, found: dict[str, Found]) -> bool:
+    """Whether a change took effect of which the answers do not say so.
+
+    A refusal is no proof: where a node dies, the cluster itself sends a change again.
+    """
+    draft, head = change.draft, found.get(change.identity)
+    if draft is None or change.purges():
+        return head is None
+    if head is not None and head.source.get("token") == change.token:
+        return True
+    # Somebody may have written on top of it.
+    older = found.get(change.version or "")
+    return older is not None and older.source.get("token") == change.token
+
+
+def send(context: Context, changes: list[Change], known: dict[str, Progress]) -> Steps[None]:
+    derived = {change.identity: _derived(change, known[change.identity]) for change in changes}
+    names = {name for name in set().union(*derived.values()) if form(name)}
+    unmapped = (yield from context.fields.add(names)) if names - context.fields.known else frozenset()
+    for change in changes:
+        change.missing.update(unmapped.intersection(derived[change.identity]))
+    for chunk, body in _bodies(changes, derived):
+        try:
+            answer = yield from ask("POST", f"/{context.alias}/_bulk", body, require_alias="true", timeout="")
+        except TransportError as error:
+            context.wrote()
+            for change in chunk:
+                progress = known[change.identity]
+                progress.lost, progress.failure = change, error
+            continue
+        except (TooLarge, StorageError) as error:
+            for task in (task for change in chunk for task in change.tasks):
+                end(task, error)
+            continue
+        context.wrote()
+        if "items" not in answer:
+            raise StorageError(f"the index {context.alias} is not there any more: {answer['error']}"[:500])
+        yield from _read_answer(context, chunk, answer["items"], known)
+
+
+def _derived(change: Change, progress: Progress) -> Source:
+    """What the index is given of the document beside what is stored."""
+    draft = change.draft
+    if draft is None or progress.bare or not is_searchable(draft.source):
+        return {}
+    return indexed(draft.entry(), "null" in draft.source["value"])
+
+
+def _bodies(changes: list[Change], derived: dict[str, Source]) -> Iterable[tuple[list[Change], bytes]]:
+    """The changes as bodies of requests of some size."""
+    chunk: list[Change] = []
+    lines: list[bytes] = []
+    size = 0
+    for change in changes:
+        own = _lines(change, derived[change.identity])
+        length = sum(map(len, own)) + len(own)
+        if chunk and (size + length > BODY or len(chunk) >= CHANGES):
+            yield chunk, b"\n".join(lines) + b"\n"
+            chunk, lines, size = [], [], 0
+        chunk.append(change)
+        lines += own
+        size += length
+    if chunk:
+        yield chunk, b"\n".join(lines) + b"\n"
+
+
+def _lines(change: Change, derived: Source) -> list[bytes]:
+    lines: list[bytes] = []
+    for source in change.left:
+        identity = version_id(change.identity, source["born"], source["number"])
+        lines += (_action("create", {"_id": identity, "routing": change.identity}), dump(source))
+    target: dict[str, Any] = {"_id": change.identity}
+    if change.base is not None:
+        target |= {"if_seq_no": change.base.seq_no, "if_primary_term": change.base.primary_term}
+    if change.draft is None:
+        lines.append(_action("delete", target))
+    else:
+        lines.append(_action("create" if change.base is None else "index", target))
+        lines.append(dump(change.draft.source | derived))
+    return lines
+
+
+def _action(name: str, target: dict[str, Any]) -> bytes:
+    return orjson.dumps({name: target})
+
+
+def _read_answer(
+    context: Context,
+    chunk: list[Change],
+    answers: list[dict[str, dict[str, Any]]],
+    known: dict[str, Progress],
+) -> Steps[None]:
+    position = 0
+    doubtful: list[tuple[Change, Source]] = []
+    elsewhere: list[tuple[Change, Found]] = []
+    purged: list[tuple[Change, Found]] = []
+    for change in chunk:
+        own = [next(iter(answer.values())) for answer in answers[position : position + len(change.left) + 1]]
+        position += len(own)
+        *left, last = own
+        if "error" in last or last["status"] >= 400:
+            _refused(change, last, known[change.identity])
+            continue
+        doubtful += [
+            (change, source) for source, one in zip(change.left, left, strict=True) if "error" in one
+        ]
+        if change.purges():
+            assert change.draft is not None
+            mark = Found(change.identity, last["_seq_no"], last["_primary_term"], change.draft.source)
+            purged.append((change, mark))
+        else:
+            succeed(change, known[change.identity])
+            if last["_index"] != context.fields.index and change.draft is not None:
+                written = Found(change.identity, last["_seq_no"], last["_primary_term"], change.draft.source)
+                elsewhere.append((change, written))
+    if elsewhere:
+        yield from _index_again(context, elsewhere)
+    if doubtful:
+        yield from _keep(context, doubtful)
+    if purged:
+        yield from erase(context, [mark for _, mark in purged])
+        for change, _ in purged:
+            succeed(change, known[change.identity])
+
+
+def _index_again(context: Context, written: list[tuple[Change, Found]]) -> Steps[None]:
+    """See that what went to another index than was known has its fields there, and know it from now on."""
+    before = context.fields.known
+    yield from context.fields.learn()
+    lines: list[bytes] = []
+    for change, found in written:
+        derived = _derived(change, Progress(change.token))
+        names = {name for name in derived if form(name)} & before
+        if names - context.fields.known:
+            yield from context.fields.add(names)
+            target = {"_id": found.id, "if_seq_no": found.seq_no, "if_primary_term": found.primary_term}
+            lines += (_action("index", target), dump(found.source | derived))
+    if lines:  # where somebody has written since, it is for him
+        yield from context.read(
+            "POST", f"/{context.alias}/_bulk", b"\n".join(lines) + b"\n", require_alias="true"
+        )
+
+
+def succeed(change: Change, progress: Progress) -> None:
+    for task, result in zip(change.tasks, change.results, strict=True):
+        end(task, result)
+    if change.draft is not None and (change.missing or progress.bare):
+        # Of several writes under one id, the last is the one that is searched for.
+        conflict = _indexing_conflict(change.draft, change.missing)
+        conflict.written = change.results[-1]
+        end(change.tasks[-1], conflict)
+
+
+def _indexing_conflict(draft: Draft, missing: set[str]) -> IndexingConflict:
+    source = draft.source
+    conflicts = {
+        field_of(name): {"type": FORM_NAMES[form(name) or ""], "expected": "no more fields in the index"}
+        for name in sorted(missing)
+    } or {"value": {"type": "json", "expected": "a value that the index takes"}}
+    place = "/".join(quote(source[name], safe="") for name in ("collection", "key"))
+    uri = f"/v0/{place}/refs/{source['ref']}/conflicts"
+    return IndexingConflict(details={"conflicts": conflicts, "conflicts_uri": uri, "ref": source["ref"]})
+
+
+def _refused(change: Change, answer: dict[str, Any], progress: Progress) -> None:
+    """What a change that was not made, or perhaps was, means for its tasks: another round, or an error."""
+    status, error = answer["status"], answer.get("error") or {}
+    why = f"{error.get('type')}: {error.get('reason')}"[:500]
+    if status in (404, 409):
+        progress.lost = change
+    elif status == 429 or is_blocked(answer):
+        progress.failure = DatabaseBusy(f"the cluster does not take the write: {why}")
+    elif status >= 500:
+        # A node died on the way: a copy may have it.
+        progress.lost, progress.failure = (
+            change,
+            TransportError(f"The cluster lost the write on its way ({why})."),
+        )
+    elif status == 400 and not progress.bare and change.draft is not None:
+        progress.bare = True
+    else:
+        for task in change.tasks:
+            end(task, StorageError(f"the index did not take the write: {why}"))
+
+
+# -- older versions --------------------------------------------------------------------------------
+
+
+def _keep(context: Context, doubtful: list[tuple[Change, Source]]) -> Steps[None]:
+    """See that older versions are there whose documents were not made with the change.
+
+    Most often they are: somebody wrote them and was not the one to write the next version. Another version
+    under the number is one that never was (its writer died, or was cut off): it is replaced.
+    """
+    for attempt in range(REPAIRS):
+        wanted = {
+            version_id(change.identity, source["born"], source["number"]): (change, source)
+            for change, source in doubtful
+        }
+        targets = [{"_id": identity, "routing": change.identity} for identity, (change, _) in wanted.items()]
+        found = {document.id: document for document in (yield from context.mget_each(targets)) if document}
+        lines: list[bytes] = []
+        for identity, (change, source) in wanted.items():
+            there = found.get(identity)
+            if there is not None and there.source["ref"] == source["ref"]:
+                continue
+            target: dict[str, Any] = {"_id": identity, "routing": change.identity}
+            if there is not None:
+                target |= {"if_seq_no": there.seq_no, "if_primary_term": there.primary_term}
+            lines += (_action("index" if there is not None else "create", target), dump(source))
+        if not lines:
+            return
+        yield from context.read(
+            "POST", f"/{context.alias}/_bulk", b"\n".join(lines) + b"\n", require_alias="true"
+        )
+        yield backoff(min(attempt, 6))
+    raise StorageError("an older version could not be written, though the one after it was")
+
+
+def erase(context: Context, marks: list[Found]) -> Steps[None]:
+    """Erase the histories of keys that are marked as purged, and then the marks."""
+    lines: list[bytes] = []
+    for mark in marks:
+        for number in range(1, mark.source["number"] + 1):
+            identity = version_id(mark.id, mark.source["born"], number)
+            lines.append(_action("delete", {"_id": identity, "routing": mark.id}))
+    lines += [
+        _action("delete", {"_id": mark.id, "if_seq_no": mark.seq_no, "if_primary_term": mark.primary_term})
+        for mark in marks
+    ]
+    # In this order, so that no mark goes before what it stands for.
+    for start in range(0, len(lines), CHANGES):
+        body = b"\n".join(lines[start : start + CHANGES]) + b"\n"
+        yield from context.read("POST", f"/{context.alias}/_bulk", body, require_alias="true")
+    context.wrote()
