@@ -7,6 +7,7 @@ tries again has the same end as if nobody had died.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
@@ -165,7 +166,7 @@ States = dict[Place, tuple[Any, ...]]
 
 @pytest.fixture(scope="module")
 def url(cluster_url: str) -> str:
-    return f"{cluster_url}/deaths"
+    return f"{cluster_url}/t{secrets.token_hex(6)}"
 
 
 @pytest.fixture
