@@ -66,6 +66,8 @@ class Model:
         self.items: dict[ItemPath, list[Link]] = {}
         self.events: dict[EventPath, Link] = {}
         self.relations: dict[RelationPath, Link] = {}
+        self.atomic = True
+        """Whether a batch is all or nothing."""
 
     def execute(self, operation: Any) -> Any:
         """The answer; for a list, all of it."""
@@ -252,7 +254,7 @@ class Model:
                 outcomes.append(HANDLERS[type(write)](self, write))
             except OrcodmError as error:
                 outcomes.append(error)
-        if any(isinstance(outcome, OrcodmError) for outcome in outcomes):
+        if self.atomic and any(isinstance(outcome, OrcodmError) for outcome in outcomes):
             self.items, self.events, self.relations = before
             outcomes = [out if isinstance(out, OrcodmError) else Aborted() for out in outcomes]
         return BatchResult(outcomes)
