@@ -131,6 +131,7 @@ _BY_SEQ: Final = {
     RELATIONSHIP: f"SELECT {_COLUMNS[RELATIONSHIP]} FROM relations "
     "WHERE seq IN (SELECT value FROM json_each(?))",
 }
+_ITEM_BY_SEQ: Final = "SELECT collection, key, ref, reftime, value FROM versions WHERE seq = ?"
 
 
 _WITNESS: Final = """
@@ -192,7 +193,11 @@ def by_seq(connection: sqlite3.Connection, ids: Mapping[int, int], kinds: Iterab
     everything since then is pending.
     """
     found: dict[int, Stored] = {}
-    if ids:
+    if len(ids) == 1 and kinds == (ITEM,):
+        ((seq, identity),) = ids.items()
+        for row in connection.execute(_ITEM_BY_SEQ, (seq,)):
+            found[seq] = Stored(seq, identity, ITEM, *row)
+    elif ids:
         numbers = orjson.dumps(list(ids)).decode()
         for kind in kinds:
             for row in connection.execute(_BY_SEQ[kind], (numbers,)):

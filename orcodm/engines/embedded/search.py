@@ -448,7 +448,7 @@ class _Answer:
         after = None if operation.cursor == START else read_cursor(operation.cursor or "", 0)[-1]
         if searcher is not None:
             hits = self._sequences(searcher)
-            if self._dense(searcher, len(hits)):
+            if len(hits) > TIES and self._dense(searcher, len(hits)):
                 matches = chain(matches, islice(self._read_on(after), wanted))
             elif len(hits) > MANY_HITS and self._query.kinds == (ITEM,):
                 walked = walk(view.connection, self._collection, after)
