@@ -24,12 +24,20 @@ from orcodm import (
     Timestamp,
     UsageError,
 )
+from orcodm.model.document import collections
 from orcodm.operations import Batch, Delete, DeleteRelation, IfMatch, PostEvent, Put, PutEvent, PutRelation
 from orcodm.testing import Watched
 
 from ..people import Film, Login, User
 
 NOON = datetime(2020, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests declare classes of the same collections, of which the newest counts."""
+    for model in (User, Film):
+        monkeypatch.setitem(collections, model.collection, model)
 
 
 @pytest.fixture
