@@ -199,7 +199,7 @@ class Direct:
         return self.client.search(index=self.index, body={"query": {"match": {"gloss": word}}, "size": size})
 
     def close(self) -> None:
-        self.client.indices.delete(index=f"{self.index},{self.prefix}-*")
+        self.client.indices.delete(index=f"{self.index},{self.prefix}~*")
         self.client.indices.delete_index_template(name=self.prefix)
         self.client.close()
 

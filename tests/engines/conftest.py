@@ -95,7 +95,7 @@ def on_cluster(cluster_url: str) -> Iterator[str]:
         yield f"{cluster_url}/{prefix}?shards=2&replicas=0"
     finally:
         node = "http://" + urlsplit(cluster_url).netloc.split(",")[0]
-        for path in (f"{prefix}-*", f"_index_template/{prefix}"):
+        for path in (f"{prefix}~*", f"_index_template/{prefix}"):
             httpx.delete(f"{node}/{path}", timeout=60)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from ...errors import DatabaseBusy, StorageError, TransportError
+from ...errors import DatabaseBusy, QueryTimeout, StorageError, TransportError
 from .address import Address
 from .documents import Clock, Found, Source
 from .exchange import TRIES, OutOfTime, Steps, ask, backoff, error_type
@@ -26,6 +26,7 @@ class Context:
         self.alias = address.prefix
         self.fields = Fields(address)
         self.clock = Clock()
+        self._search_seconds = address.timeout / 3
         self.overwrites = False
         """Whether unconditional writes lately met what was there: then looking first is cheaper."""
         self._ready = False
@@ -50,7 +51,7 @@ class Context:
             "PUT",
             f"/_index_template/{self.alias}",
             {
-                "index_patterns": [f"{self.alias}-*"],
+                "index_patterns": [f"{self.alias}~*"],
                 "priority": 200,
                 "template": {"settings": {"index": made}, "mappings": mapping()},
             },
@@ -58,14 +59,14 @@ class Context:
 
     def _create(self) -> Steps[None]:
         yield from self.template()
-        answer = yield from ask("PUT", f"/{self.alias}-000001", {"aliases": {self.alias: {}}})
+        answer = yield from ask("PUT", f"/{self.alias}~000001", {"aliases": {self.alias: {}}})
         if error_type(answer) not in (None, "resource_already_exists_exception"):
             raise StorageError(f"the index cannot be made: {answer['error'].get('reason')}")
         for attempt in range(10):  # another engine that is just making it has the index before its alias
             if (yield from self.fields.learn()):
                 return
             yield backoff(attempt)
-        raise StorageError(f"there is an index {self.alias}-000001 without the alias {self.alias}")
+        raise StorageError(f"there is an index {self.alias}~000001 without the alias {self.alias}")
 
     # -- reading by id ---------------------------------------------------------------------------------
 
@@ -104,11 +105,16 @@ class Context:
     def search(self, body: dict[str, Any], *, everything: bool = False, **params: Any) -> Steps[Any]:
         """The answer to a search. It sees what this engine wrote before it, or (`everything`) anybody."""
         yield from self.refresh(everything=everything or self.address.fresh)
+        body = body | {"timeout": f"{int(self._search_seconds * 900)}ms"}  # before its answer is given up
         answer = yield from self.read("POST", f"/{self.alias}/_search", body, **params)
         if error_type(answer) is not None:
             raise self._missing(answer)
+        if answer["timed_out"]:
+            raise QueryTimeout(
+                f"The search took longer than {self._search_seconds:g} seconds, a third of `timeout`."
+            )
         failures = answer["_shards"].get("failures")
-        if failures or answer["timed_out"] or answer["_shards"]["failed"]:
+        if failures or answer["_shards"]["failed"]:
             # Less than everything must not pass for everything.
             raise DatabaseBusy(f"a part of the index did not answer: {failures}"[:500])
         return answer

@@ -29,6 +29,7 @@ from ...operations import (
     ListEvents,
     ListRefs,
     ListRelations,
+    ListTerms,
     Operation,
     Patch,
     PatchEvent,
@@ -41,7 +42,7 @@ from ...operations import (
     Restore,
     Search,
 )
-from . import events, items, moving, records, relations, search, upkeep, writes
+from . import events, items, moving, records, relations, search, upkeep, vocabulary, writes
 from .address import read_address
 from .context import Context
 from .exchange import Exchange, Steps
@@ -60,7 +61,13 @@ class OpenSearchEngine:
     """
 
     capabilities = Capabilities(
-        atomic_batch=False, keyset=True, ref_chain=True, max_limit=MAX_LIMIT, own_writes=True, records=True
+        atomic_batch=False,
+        keyset=True,
+        ref_chain=True,
+        max_limit=MAX_LIMIT,
+        own_writes=True,
+        records=True,
+        terms=True,
     )
 
     def __init__(self, url: str, **options: Any) -> None:
@@ -122,6 +129,7 @@ HANDLERS: Final[dict[type[Operation[Any]], Callable[[Context, Any], Steps[Any]]]
     List: items.list_,
     ListRefs: items.list_refs,
     Search: search.search,
+    ListTerms: vocabulary.list_terms,
     PostEvent: writes.execute,
     GetEvent: events.get_event,
     PutEvent: writes.execute,

@@ -34,6 +34,8 @@ from .documents import STORED, Draft, Moment, Source, as_item, as_version, is_he
 from .exchange import Steps
 from .names import ITEM, PURGING, TOMBSTONE, VERSION, item_id, version_id
 
+_NUMBERS: Final = 2**64
+
 CHUNK: Final = 1_000
 """How many versions are fetched at once."""
 
@@ -161,15 +163,19 @@ def list_refs(context: Context, operation: ListRefs) -> Steps[Page[Version]]:
     if head is None or not is_head(head):
         raise NotFound.item(collection, key)
     first = head["number"] - offset
+    if operation.at is not None:  # where the page before this one ended, whatever was written since
+        born, first = divmod(operation.at, _NUMBERS)
+        if born != int(head["born"], 16):
+            first = 0  # that history was purged
     last = max(0, first - limit)
     sources = [head] if limit and first == head["number"] else []
     wanted = range(min(first, head["number"] - 1), last, -1)
     sources += yield from older(context, item, head["born"], wanted)
     following = previous = None
     if sources and last > 0:
-        following = evolve(operation, offset=offset + limit)
+        following = evolve(operation, offset=offset + limit, at=int(head["born"], 16) * _NUMBERS + last)
     if offset:
-        previous = evolve(operation, offset=max(0, offset - limit))
+        previous = evolve(operation, offset=max(0, offset - limit), at=None)
     return Page(results=[as_version(source, operation) for source in sources], next=following, prev=previous)
 
 

@@ -46,7 +46,7 @@ _FORMS: Final[dict[str, dict[str, Any]]] = {
         "type": "keyword",
         "ignore_above": LONGEST,
         "copy_to": ["words"],
-        "fields": {WORDS[1:]: _TEXT},
+        "fields": {WORDS[1:]: _TEXT | {"fielddata": True}},  # made when a vocabulary is asked for
     },
     LONG: _KEYWORD,
     DATE: {"type": "date", "format": "epoch_millis"},

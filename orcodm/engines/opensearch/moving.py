@@ -51,8 +51,8 @@ def reindex(context: Context) -> Steps[None]:
     yield from context.ready()
     yield from context.fields.learn()
     old = context.fields.index
-    number = old.rpartition("-")[2]
-    new = f"{context.alias}-{int(number) + 1:06}" if number.isdigit() else f"{context.alias}-000002"
+    number = old.rpartition("~")[2]
+    new = f"{context.alias}~{int(number) + 1:06}" if number.isdigit() else f"{context.alias}~000002"
     move = _Move(context, context.address, old, new)
     yield from _begin(move)
     for _ in range(ROUNDS):

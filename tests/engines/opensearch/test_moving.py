@@ -64,15 +64,15 @@ def test_everything_is_there_afterwards(engine: OpenSearchEngine, monkeypatch: p
     )
     before = records(engine)
     red = found(engine, "word:red", sort=[SortField("n")])
-    assert indexes(engine) == [f"{engine._context.alias}-000001"]
+    assert indexes(engine) == [f"{engine._context.alias}~000001"]
     engine.reindex()
-    assert indexes(engine) == [f"{engine._context.alias}-000002"]
+    assert indexes(engine) == [f"{engine._context.alias}~000002"]
     assert records(engine) == before
     assert found(engine, "word:red", sort=[SortField("n")]) == red
     assert len(verify(history(engine, "00"))) == 6
     put(engine, "00", {"n": 1}, IfMatch(item(engine, "00").ref))
     engine.reindex()
-    assert indexes(engine) == [f"{engine._context.alias}-000003"]
+    assert indexes(engine) == [f"{engine._context.alias}~000003"]
     assert len(verify(history(engine, "00"))) == 7
 
 

@@ -1,4 +1,4 @@
-"""Two engines on one cluster beside a model of dictionaries: any operations, in any order, have the same outcomes.
+"""Two engines on one cluster beside a model of dictionaries: any operations have the same outcomes.
 
 Both ask for everything that was committed, so that each sees what the other wrote.
 """
