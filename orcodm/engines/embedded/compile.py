@@ -12,7 +12,7 @@ from math import inf, nextafter
 from typing import Any, ClassVar, Final, TypeAlias
 
 import tantivy
-from attrs import frozen
+from attrs import evolve, frozen
 from tantivy import FieldType, Query
 from tantivy import Occur as Must
 
@@ -63,6 +63,8 @@ class Plan:
     exact: bool = True
     constant: bool = False
     """Whether all hits have the same score."""
+    costly: bool = False
+    """Whether it takes a walk through the terms of the index to answer it."""
 
 
 def compile_plan(tree: Node, layout: Layout) -> Plan:
@@ -357,12 +359,16 @@ class _Compiler:
         clauses = [
             (_OCCURS[occur], plan.query) for occur, plan in kept if plan.exact or occur is not Occur.MUST_NOT
         ]
-        constant = all(plan.constant and occur is not Occur.SHOULD for occur, plan in kept)
-        return Plan(Query.boolean_query(clauses), all(plan.exact for _, plan in kept), constant)
+        return Plan(
+            Query.boolean_query(clauses),
+            exact=all(plan.exact for _, plan in kept),
+            constant=all(plan.constant and occur is not Occur.SHOULD for occur, plan in kept),
+            costly=any(plan.costly for _, plan in kept),
+        )
 
     def _boost(self, node: Boost) -> Plan | None:
         plan = self.compile(node.node)
-        return plan and Plan(Query.boost_query(plan.query, node.factor), plan.exact, plan.constant)
+        return plan and evolve(plan, query=Query.boost_query(plan.query, node.factor))
 
     _METHODS: ClassVar[dict[type[Node], Callable[[_Compiler, Any], Plan | None]]] = {
         Term: _term,
@@ -430,16 +436,18 @@ def _interval(
 
 def _close(place: str, start: str, text: str, edits: int) -> Plan:
     # The edits may also hit what all terms of the field begin with.
-    return Plan(Query.fuzzy_term_query(SCHEMA, place, start + text, edits), exact=not start)
+    query = Query.fuzzy_term_query(SCHEMA, place, start + text, edits)
+    return Plan(query, exact=not start, constant=True, costly=True)
 
 
 def _pattern(place: str, start: str, pattern: str) -> Plan:
     """Documents with a term that fits the pattern, behind what the terms of the field begin with."""
     beginning = start if start == _NAMES else literal(start)
     try:
-        return _constant(Query.regex_query(SCHEMA, place, beginning + pattern))
+        query = Query.const_score_query(Query.regex_query(SCHEMA, place, beginning + pattern), 1.0)
     except ValueError:  # the automaton would be too large
         return _ANYTHING
+    return Plan(query, constant=True, costly=True)
 
 
 def _either(plans: list[Plan]) -> Plan:
@@ -448,11 +456,11 @@ def _either(plans: list[Plan]) -> Plan:
     if len(plans) == 1:
         return plans[0]
     query = Query.boolean_query([(Must.Should, plan.query) for plan in plans])
-    return Plan(query, exact=all(plan.exact for plan in plans))
+    return Plan(query, exact=all(plan.exact for plan in plans), costly=any(plan.costly for plan in plans))
 
 
 def _inexact(plan: Plan) -> Plan:
-    return Plan(plan.query, exact=False, constant=plan.constant)
+    return evolve(plan, exact=False)
 
 
 def _constant(query: tantivy.Query) -> Plan:

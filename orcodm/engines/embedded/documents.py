@@ -134,6 +134,12 @@ _BY_SEQ: Final = {
 _ITEM_BY_SEQ: Final = "SELECT collection, key, ref, reftime, value FROM versions WHERE seq = ?"
 
 
+_PLACES: Final = {
+    kind: f"SELECT t.seq, t.collection, t.key FROM json_each(?) j CROSS JOIN {table} t ON t.seq = j.value"
+    for kind, table in ((ITEM, "versions"), (EVENT, "events"), (RELATIONSHIP, "relations"))
+}
+
+
 _WITNESS: Final = """
 SELECT ref || ' ' || reftime FROM versions WHERE seq = ?1
 UNION ALL SELECT ref || ' ' || reftime FROM events WHERE seq = ?1
@@ -206,6 +212,16 @@ def by_seq(connection: sqlite3.Connection, ids: Mapping[int, int], kinds: Iterab
             if len(found) == len(ids):
                 break
     return found
+
+
+def places(connection: sqlite3.Connection, ids: Mapping[int, int], kinds: Iterable[str]) -> dict[int, Place]:
+    """Where the documents under these sequence numbers come, as far as they are there."""
+    numbers = orjson.dumps(list(ids)).decode()
+    return {
+        seq: (collection, key, ids[seq])
+        for kind in kinds
+        for seq, collection, key in connection.execute(_PLACES[kind], (numbers,))
+    }
 
 
 def count(connection: sqlite3.Connection, kinds: Iterable[str], collection: str | None) -> int:

@@ -33,7 +33,7 @@ from .aggregates import Accumulator, accumulator
 from .columns import FEW, Columns, NotByColumns, marked, unmarked
 from .compile import Plan, among, but, within
 from .current import Current, Pending, View
-from .documents import ITEM, KINDS, Place, Stored, by_seq, count, item, items_from, scan, walk
+from .documents import ITEM, KINDS, Place, Stored, by_seq, count, item, items_from, places, scan, walk
 from .index import Hit, IndexFailure, find, frequency
 from .layout import WORDS
 from .matches import Match
@@ -62,7 +62,9 @@ REMEMBERED_ROWS: Final = 5_000
 """So many rows of so many bytes are kept for the next pages that show them, of pages of so many."""
 TIES: Final = 25
 """How many hits beyond the page are asked for at once."""
-MANY_HITS: Final = 2_000
+ROOM: Final = 20_000
+"""So many hits are asked for at once of a query that is costly to repeat."""
+MANY_HITS: Final = 5_000
 """More hits than this are brought into order by walking along the table, fewer by looking each up."""
 DEEP: Final = 1_000
 """Pages that begin further down are taken from the order of all matches, once that is made."""
@@ -268,13 +270,7 @@ class _Answer:
         total, hits = find(self._view.searcher, query, CHUNK)
         if total > len(hits):
             _, hits = find(self._view.searcher, query, total)
-        if len(hits) > MANY_HITS and self._query.kinds == (ITEM,):
-            numbers = {hit.seq: hit.id for hit in hits}
-            walked = walk(self._view.connection, self._collection, after)
-            return list(islice((numbers[seq] for seq in walked if seq in numbers), wanted))
-        places = sorted(match.stored.place for match in self._chunked(iter(hits), CHUNK))
-        start = 0 if after is None else bisect_right(places, after)
-        return [identity for *_, identity in places[start : start + wanted]]
+        return [hit.id for hit in self._first(hits, wanted, after)]
 
     def _ordered(self) -> Page[SearchResult] | None:
         """A page out of the order of all matches; None for a first page, if there is no such order yet."""
@@ -378,47 +374,70 @@ class _Answer:
 
     def _best(self, searcher: tantivy.Searcher) -> Page[SearchResult]:
         """The first by score: as many of the index's as are needed, and the pending ones."""
-        operation, pending = self._operation, self._view.pending
+        operation = self._operation
         end = operation.offset + operation.limit
-        query = self._indexed(searcher)
         fresh = list(self._pending())
+        count, hits = self._costly(searcher) if self._plan.costly else self._quick(searcher, end)
+        matches: Iterable[Match]
+        if end == operation.offset:
+            matches = ()
+        elif hits is None:
+            matches = [*fresh, *islice(self._read_on(None), end)]
+        else:
+            edge = hits[end - 1].score if len(hits) >= end else -math.inf
+            sure = [hit for hit in hits if hit.score > edge]
+            tied = [hit for hit in hits if hit.score == edge]
+            matches = [*fresh, *self._fetched([*sure, *self._first(tied, end - len(sure))])]
+        page = nsmallest(end, matches, key=best_first)[operation.offset :]
+        return _offset_page(operation, self._results(page), count + len(fresh), ())
+
+    def _costly(self, searcher: tantivy.Searcher) -> tuple[int, list[Hit]]:
+        """How many hits that are not pending there are, and all of them: by one search, if they have room."""
+        query = self._settled(searcher)
+        total, hits = find(searcher, query, ROOM)
+        return total, hits if total == len(hits) else find(searcher, query, total)[1]
+
+    def _quick(self, searcher: tantivy.Searcher, end: int) -> tuple[int, list[Hit] | None]:
+        """How many hits that are not pending there are, and the first with all that are as good as the last.
+
+        None instead of these where it is quicker to read on until enough documents match.
+        """
+        query, pending = self._indexed(searcher), self._view.pending
         # Of what the index found first, as many as are pending may have to be passed over.
         # A few more spare a second search where the page ends among equal scores.
         asked = end + len(pending) + TIES
         total, found = find(searcher, query, asked, end + len(pending))
         hits = [hit for hit in found if hit.id not in pending]
-        count = len(hits) + len(fresh)
-        if total > len(found):
-            stale = self._view.stale()
-            count = total + len(fresh) - (find(searcher, among(query, stale), 0)[0] if stale else 0)
-        matches: Iterable[Match]
-        if end == operation.offset:
-            matches = ()
-        elif len(hits) < total and self._plan.constant and self._dense(searcher, total):
-            matches = [*fresh, *islice(self._read_on(None, found[0].score), end)]
-        else:
-            # Where the page ends among equal scores, all of these are needed to say which come first.
-            for more in (asked + CHUNK // 10, asked + 2 * CHUNK, total):
-                open_end = asked <= len(found) < total
-                if open_end and (len(hits) < end or hits[end - 1].score == found[-1].score):
-                    asked, found = more, find(searcher, query, more)[1]
-                    hits = [hit for hit in found if hit.id not in pending]
-            edge = hits[end - 1].score if len(hits) >= end else -math.inf
-            sure = [hit for hit in hits if hit.score > edge]
-            tied = [hit for hit in hits if hit.score == edge]
-            if len(tied) > MANY_HITS:
-                tied = self._first(tied, end - len(sure))
-            matches = [*fresh, *self._fetched([*sure, *tied])]
-        page = nsmallest(end, matches, key=best_first)[operation.offset :]
-        return _offset_page(operation, self._results(page), count, ())
+        if total == len(found):
+            return len(hits), hits
+        stale = self._view.stale()
+        count = total - (find(searcher, among(query, stale), 0)[0] if stale else 0)
+        if not self._operation.limit:
+            return count, []
+        if self._plan.constant and self._dense(searcher, total):
+            return count, None
+        # Where the page ends among equal scores, all of these are needed to say which come first.
+        for more in (asked + CHUNK // 10, asked + 2 * CHUNK, total):
+            open_end = asked <= len(found) < total
+            if open_end and (len(hits) < end or hits[end - 1].score == found[-1].score):
+                asked, found = more, find(searcher, query, more)[1]
+                hits = [hit for hit in found if hit.id not in pending]
+        return count, hits
 
-    def _first(self, hits: list[Hit], wanted: int) -> list[Hit]:
-        """Of many hits with one score, the first by place, where reading by place finds them."""
-        if self._query.kinds != (ITEM,):
+    def _first(self, hits: list[Hit], wanted: int, after: Place | None = None) -> list[Hit]:
+        """Of hits that nothing else orders the first by place, beyond one."""
+        if len(hits) <= wanted and after is None:
             return hits
-        numbers = {hit.seq: hit for hit in hits}
-        walked = walk(self._view.connection, self._collection, None)
-        return list(islice((numbers[seq] for seq in walked if seq in numbers), wanted))
+        connection, kinds = self._view.connection, self._query.kinds
+        if len(hits) > MANY_HITS and kinds == (ITEM,):
+            numbers = {hit.seq: hit for hit in hits}
+            walked = walk(connection, self._collection, after)
+            return list(islice((numbers[seq] for seq in walked if seq in numbers), wanted))
+        self._check_time()
+        known = places(connection, {hit.seq: hit.id for hit in hits}, kinds)
+        placed = sorted((place, hit) for hit in hits if (place := known.get(hit.seq)) is not None)
+        start = 0 if after is None else bisect_right(placed, after, key=lambda pair: pair[0])
+        return [hit for _, hit in placed[start : start + wanted]]
 
     def _dense(self, searcher: tantivy.Searcher, hits: int) -> bool:
         """Whether reading documents one after another meets enough of the hits."""
