@@ -7,7 +7,6 @@ node of 12 bits, drawn at random for each process, and a sequence of 12.
 from __future__ import annotations
 
 import os
-import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -21,7 +20,7 @@ class Identifiers:
 
     def __init__(self, clock: Callable[[], float] = time.time, node: int | None = None) -> None:
         self._clock = clock
-        self._node = secrets.randbits(12) if node is None else node & 0xFFF
+        self._node = _random_node() if node is None else node & 0xFFF
         self._lock = threading.Lock()
         self._moment = 0
         self._sequence = 0
@@ -53,7 +52,11 @@ class Identifiers:
     def renew(self) -> None:
         """Draw another node, as a forked process must."""
         self._lock = threading.Lock()
-        self._node = secrets.randbits(12)
+        self._node = _random_node()
+
+
+def _random_node() -> int:
+    return int.from_bytes(os.urandom(2), "big") & 0xFFF
 
 
 identifiers = Identifiers()

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -118,8 +119,8 @@ def test_rows_are_written_as_json_and_drawn(tmp_path: Path) -> None:
     assert report.read(tmp_path) == [ROW, more]
     again = Row("mapper", "get", 10, {OURS: [5.0]})
     assert report.added([ROW, more], [again]) == [again, more]
-    pytest.importorskip("matplotlib")
-    assert (tmp_path / "results.png").read_bytes().startswith(b"\x89PNG")
+    drawn = tmp_path / "results.png"
+    assert drawn.read_bytes().startswith(b"\x89PNG") if find_spec("matplotlib") else not drawn.exists()
 
 
 def test_the_readme_gets_its_table_between_its_markers(tmp_path: Path) -> None:
