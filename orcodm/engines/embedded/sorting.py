@@ -16,6 +16,7 @@ from tantivy import FieldType, Occur, Query
 
 from ...lucene.entries import field_name
 from ...operations import Sort, SortField
+from .automata import between
 from .columns import Marks, NotByColumns, own_column
 from .documents import Place
 from .index import find_sorted
@@ -55,10 +56,14 @@ class _Clause:
             return Query.empty_query()
         if self.column is None:
             return query
-        if self.kind is FieldType.Text:  # Tantivy has no ranges of these
-            raise NotByColumns
         value = self._value(part)
         lower, upper = (value, None) if self.descending else (None, value)
+        if self.kind is FieldType.Text:  # of which Tantivy has no ranges
+            try:
+                before = Query.regex_query(SCHEMA, self.column.name, between(lower, upper) or "")
+            except ValueError:  # a long text is a deep automaton
+                raise NotByColumns from None
+            return _but(query, before)
         return _but(query, Query.range_query(SCHEMA, self.column.name, self.kind, lower, upper))
 
     def _value(self, part: Any) -> Any:

@@ -84,9 +84,7 @@ def test_usual_sorts_are_done_by_columns(
         {"name": f"n{n % 7}", **({"age": n % 5 - 2.5} if n % 3 else {}), "text": "x" * n} for n in range(50)
     ]
     sort = tuple(SortField(name, descending=descending) for name in fields)
-    found = check(Indexed(tmp_path / "index", values), sort, wanted)
-    # There are no ranges of strings, so that pages behind one are ordered in another way.
-    assert found == 50 if fields == ["age"] else found >= wanted
+    assert check(Indexed(tmp_path / "index", values), sort, wanted) == 50
 
 
 @pytest.mark.parametrize("sort", [SortRandom("seed"), SortField("score"), SortField("@path.kind")])
