@@ -285,12 +285,11 @@ def _link(request: Request, beside: Operation[Any]) -> str:
 def decode_response(operation: Operation[R], response: Response) -> R:
     """The result in a response. Raises the error it means, or `ProtocolError` where it means nothing."""
     status = response.status
-    if status >= 400:
-        if (status, type(operation)) in _STORED and header(response.headers, "etag") is not None:
-            # The value was stored, and is not indexed in full: a success, as in Ruby's client.
-            return _READERS[type(operation)](operation, response)  # type: ignore[no-any-return]
+    # The value was stored, and is not indexed in full: a success, as in Ruby's client.
+    stored = (status, type(operation)) in _STORED and header(response.headers, "etag") is not None
+    if status >= 400 and not stored:
         raise decode_fault(response)
-    if not 200 <= status < 300:
+    if not (stored or 200 <= status < 300):
         raise strange(response, f"to {type(operation).__name__}")
     try:
         return _READERS[type(operation)](operation, response)  # type: ignore[no-any-return]
