@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from ...errors import DatabaseBusy, QueryTimeout, StorageError, TransportError
@@ -16,6 +16,10 @@ from .address import Address
 from .documents import Clock, Found, Source
 from .exchange import TRIES, OutOfTime, Steps, ask, backoff, error_type
 from .mapping import Fields, mapping, settings
+
+REMEMBERED: Final = 1_000
+SMALL: Final = 8_000
+"""So many documents that were lately read or written are kept, with values of at most so many characters."""
 
 
 class Context:
@@ -29,6 +33,7 @@ class Context:
         self._search_seconds = address.timeout / 3
         self.overwrites = False
         """Whether unconditional writes lately met what was there: then looking first is cheaper."""
+        self._heads: dict[str, Found] = {}
         self._ready = False
         self._written = 0
         self._refreshed = 0
@@ -75,9 +80,26 @@ class Context:
         more = {} if routing is None else {"routing": routing}
         answer = yield from self.read("GET", f"/{self.alias}/_doc/{quote(identity, safe=':')}", **more)
         source: Source | None = answer.get("_source")
-        if source is None and error_type(answer) is not None:
-            raise self._missing(answer)
+        if source is None:
+            if error_type(answer) is not None:
+                raise self._missing(answer)
+        elif routing is None:
+            self.remember(Found(identity, answer["_seq_no"], answer["_primary_term"], source))
         return source
+
+    def remember(self, found: Found) -> None:
+        """Keep a document for a while: who read or wrote it may write to it next, if it is still this."""
+        if len(found.source.get("value", "")) <= SMALL:
+            with self._counting:
+                self._heads.pop(found.id, None)
+                self._heads[found.id] = found
+                if len(self._heads) > REMEMBERED:
+                    del self._heads[next(iter(self._heads))]
+
+    def recall(self, identity: str, ref: str) -> Found | None:
+        """The document that had this ref lately. A write on top of it is refused where it has no more."""
+        found = self._heads.get(identity)
+        return found if found is not None and found.source["ref"] == ref else None
 
     def mget(
         self, ids: Sequence[str], *, routing: str | None = None, only: tuple[str, ...] = ()

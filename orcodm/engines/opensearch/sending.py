@@ -141,9 +141,11 @@ def _read_answer(
             purged.append((change, mark))
         else:
             succeed(change, known[change.identity])
-            if last["_index"] != context.fields.index and change.draft is not None:
+            if change.draft is not None:
                 written = Found(change.identity, last["_seq_no"], last["_primary_term"], change.draft.source)
-                elsewhere.append((change, written))
+                context.remember(written)
+                if last["_index"] != context.fields.index:
+                    elsewhere.append((change, written))
     if elsewhere:
         yield from _index_again(context, elsewhere)
     if doubtful:

@@ -36,6 +36,7 @@ from ...operations import (
     DeleteRelation,
     EventItem,
     IfAbsent,
+    IfMatch,
     Patch,
     PatchEvent,
     Post,
@@ -141,10 +142,11 @@ def _round(
     tried = {
         identity for identity, tasks in wave.items() if _tries(tasks, known[identity], context.overwrites)
     }
-    wanted = [identity for identity in wave if identity not in tried]
+    recalled = _recalled(context, wave, known)
+    wanted = [identity for identity in wave if identity not in tried and identity not in recalled]
     ends = {end for tasks in wave.values() for task in tasks for end in task.reads}
     lost = [change for identity in wanted if (change := known[identity].lost) is not None]
-    found = yield from _read(context, [*wanted, *ends.difference(wanted)], lost)
+    found = recalled | (yield from _read(context, [*wanted, *ends.difference(wanted)], lost))
     if marks := [document for document in found.values() if document.source["kind"] == PURGING]:
         yield from erase(context, marks)
         return
@@ -173,6 +175,20 @@ def _tries(tasks: list[Task], progress: Progress, overwrites: bool) -> bool:
     if isinstance(operation, Put):
         return type(operation.condition) is IfAbsent or (operation.condition is None and not overwrites)
     return isinstance(operation, Post | PostEvent)
+
+
+def _recalled(context: Context, wave: dict[str, list[Task]], known: dict[str, Progress]) -> dict[str, Found]:
+    """What need not be read, since it was lately, and is written to only if it is still the same."""
+    recalled: dict[str, Found] = {}
+    for identity, tasks in wave.items():
+        operation = tasks[0].operation
+        if len(tasks) > 1 or not known[identity].unread:
+            continue
+        if isinstance(operation, Put) and isinstance(operation.condition, IfMatch):
+            found = context.recall(identity, operation.condition.ref)
+            if found is not None and is_live(found.source):
+                recalled[identity] = found
+    return recalled
 
 
 def _learn(context: Context, changes: list[Change]) -> None:

@@ -16,6 +16,7 @@ from orcodm.engines.opensearch.documents import dump
 from orcodm.engines.opensearch.engine import HANDLERS, OpenSearchEngine
 from orcodm.engines.opensearch.names import item_id, version_id
 from orcodm.errors import (
+    Conflict,
     IndexingConflict,
     InvalidParameter,
     NotFound,
@@ -208,6 +209,26 @@ def test_a_commit_of_a_thousand_takes_a_few_requests(
     assert not engine.execute(Batch(changes)).failed
     assert len(sent) <= 4
     assert [len(history(engine, key)) for key in ("0000", "0500")] == [2, 2]
+
+
+def test_what_was_just_read_is_written_to_without_reading_it_again(
+    engine: OpenSearchEngine, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(engine, "a", {"n": 0})
+    other = OpenSearchEngine(url)
+    sent = requests_of(other, monkeypatch)
+    ref = item(other, "a").ref
+    for n in range(3):
+        ref = put(other, "a", {"n": n}, IfMatch(ref))
+    assert [request.partition(" ")[0] for request in sent] == ["GET", *["POST"] * 3]
+    # Somebody is faster: what is remembered is wrong, and no harm is done.
+    theirs = put(engine, "a", {"n": "theirs"})
+    with pytest.raises(Conflict) as caught:
+        put(other, "a", {"n": "mine"}, IfMatch(ref))
+    assert caught.value.current == theirs
+    assert [version.value["n"] for version in history(engine, "a")] == ["theirs", 2, 1, 0, 0]
+    assert list_flaws(engine) == []
+    other.close()
 
 
 def test_a_walk_takes_as_many_requests_as_it_has_hops(
