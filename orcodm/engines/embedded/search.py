@@ -382,7 +382,7 @@ class _Answer:
         if end == operation.offset:
             matches = ()
         elif hits is None:
-            matches = [*fresh, *islice(self._read_on(None), end)]
+            matches = [*fresh, *islice(self._read_on(None, scored=True), end)]
         else:
             edge = hits[end - 1].score if len(hits) >= end else -math.inf
             sure = [hit for hit in hits if hit.score > edge]
@@ -446,7 +446,7 @@ class _Answer:
         scope = ITEM if self._collection is None else scopes(ITEM, self._collection)[2]
         return hits * DENSE > frequency(searcher, "scope", scope)
 
-    def _read_on(self, after: Place | None, score: float = 1.0) -> Iterator[Match]:
+    def _read_on(self, after: Place | None, *, scored: bool = False) -> Iterator[Match]:
         """The matches in the order of places, from beyond one, without those that are pending."""
         matches, may_match, pending = self._query.matches, self._query.screen, self._view.pending
         for row in self._in_time(items_from(self._view.connection, self._collection, after)):
@@ -454,7 +454,7 @@ class _Answer:
                 continue
             stored = item(row)
             if stored.id not in pending and matches(entry := stored.entry()):
-                yield Match(stored, score, entry)
+                yield Match(stored, self._score(entry) if scored else 1.0, entry)
 
     # -- a stream ----------------------------------------------------------------------------------
 
