@@ -266,20 +266,21 @@ class Generation:
             self.index.config_reader("manual")
             whitespace = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
             self.index.register_tokenizer("whitespace", whitespace)
-        self._look()
+        self._look(self.applied)
 
     def reload(self, applied: int, layout: Layout) -> None:
         """See what was committed; `applied` and `layout` are what the state said before."""
+        self._look(applied)
         self.applied = applied
         self.layout = layout
-        self._look()
 
-    def _look(self) -> None:
+    def _look(self, applied: int) -> None:
         with _translated():
             self.index.reload()
-            self.searcher = self.index.searcher()
+            searcher = self.index.searcher()
         # More than `applied` after a crash between Tantivy's commit and that of the state.
-        self.last = max(self.applied, _last(self.searcher))
+        self.last = max(applied, _last(searcher))
+        self.searcher = searcher
         """No document of the index has a greater id."""
 
 

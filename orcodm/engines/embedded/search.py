@@ -38,7 +38,7 @@ from .index import Hit, IndexFailure, find, frequency
 from .layout import WORDS
 from .matches import Match
 from .ordering import SCORE, Key, best_first, ordering, read_cursor, write_cursor
-from .orders import Orders
+from .orders import LONGEST, Orders
 from .query import Query, understand
 from .scoring import Corpus, average_length, corpus
 from .sorting import Sorted
@@ -62,6 +62,8 @@ REMEMBERED_ROWS: Final = 5_000
 """So many rows of so many bytes are kept for the next pages that show them, of pages of so many."""
 TIES: Final = 25
 """How many hits beyond the page are asked for at once."""
+STREAM: Final = 100
+"""Pages of so many are asked for by loops over everything: an order that is made once serves them all."""
 ROOM: Final = 20_000
 """So many hits are asked for at once of a query that is costly to repeat."""
 MANY_HITS: Final = 5_000
@@ -234,6 +236,8 @@ class _Answer:
         last = None
         if operation.cursor not in (None, START):
             last = read_cursor(operation.cursor or "", len(operation.sort))
+            if limit >= STREAM and find(searcher, self._indexed(searcher), 0)[0] <= LONGEST:
+                return None
         layout, key = self._view.layout, ordering(operation.sort, self._query.measure)
         query, others = self._settled(searcher), list(self._pending())
         fresh = len(others)
