@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from ...errors import DatabaseBusy, QueryTimeout, StorageError, TransportError
+from ...errors import DatabaseBusy, QueryTimeout, StorageError
 from .address import Address
 from .documents import Clock, Found, Source
-from .exchange import TRIES, OutOfTime, Steps, ask, backoff, error_type
+from .exchange import Steps, backoff, error_type, repeat
 from .mapping import Fields, mapping, settings
 
 REMEMBERED: Final = 1_000
@@ -50,9 +50,9 @@ class Context:
 
     def template(self) -> Steps[None]:
         """Store the template that indexes are made from."""
-        health = yield from ask("GET", "/_cluster/health")
+        health = yield from self.read("GET", "/_cluster/health")
         made = settings(self.address, health["number_of_data_nodes"])
-        yield from ask(
+        yield from self.read(
             "PUT",
             f"/_index_template/{self.alias}",
             {
@@ -64,7 +64,7 @@ class Context:
 
     def _create(self) -> Steps[None]:
         yield from self.template()
-        answer = yield from ask("PUT", f"/{self.alias}~000001", {"aliases": {self.alias: {}}})
+        answer = yield from self.read("PUT", f"/{self.alias}~000001", {"aliases": {self.alias: {}}})
         if error_type(answer) not in (None, "resource_already_exists_exception"):
             raise StorageError(f"the index cannot be made: {answer['error'].get('reason')}")
         for attempt in range(10):  # another engine that is just making it has the index before its alias
@@ -156,18 +156,7 @@ class Context:
 
     # -- asking ----------------------------------------------------------------------------------------
 
-    def read(self, method: str, path: str, body: Any = None, **params: Any) -> Steps[Any]:
-        """The answer to a request that can be sent again: also after it was lost."""
-        for attempt in range(TRIES):
-            try:
-                return (yield from ask(method, path, body, **params))
-            except OutOfTime:
-                raise
-            except TransportError:
-                if attempt == TRIES - 1:
-                    raise
-            yield backoff(attempt)
-        raise AssertionError("unreachable")
+    read = staticmethod(repeat)
 
     def _missing(self, answer: Any) -> StorageError:
         return StorageError(f"the index {self.alias} is not there any more: {answer['error']}"[:500])

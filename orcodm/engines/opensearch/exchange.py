@@ -102,6 +102,20 @@ def ask(method: str, path: str, body: Any = None, **params: Any) -> Steps[Any]:
     raise DatabaseBusy(f"the cluster does not take the request: {_reason(answer['error'])}")
 
 
+def repeat(method: str, path: str, body: Any = None, **params: Any) -> Steps[Any]:
+    """The answer to a request that can be sent again: also after it was lost."""
+    for attempt in range(TRIES):
+        try:
+            return (yield from ask(method, path, body, **params))
+        except OutOfTime:
+            raise
+        except TransportError:
+            if attempt == TRIES - 1:
+                raise
+        yield backoff(attempt)
+    raise AssertionError("unreachable")
+
+
 def backoff(attempt: int) -> Pause:
     """A pause that doubles with each attempt, shorter or longer by what the process is."""
     grown = min(_LONGEST_PAUSE, 0.02 * 2**attempt)

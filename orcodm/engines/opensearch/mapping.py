@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ...errors import BadRequest, StorageError
 from .address import Address
-from .exchange import Steps, ask, error_type
+from .exchange import Steps, error_type, repeat
 from .fields import BOOLEAN, DATE, INSTANT, INTEGER, LONG, LONGEST, NUMBER, OTHER, POINT, STRING, WORDS
 
 GAP: Final = 1_000
@@ -117,7 +117,7 @@ class Fields:
 
     def learn(self) -> Steps[bool]:
         """Ask the index; False where there is none yet. Raises `StorageError` for another program's."""
-        answer = yield from ask("GET", f"/{self._name}")
+        answer = yield from repeat("GET", f"/{self._name}")
         if "error" in answer:
             if error_type(answer) == "index_not_found_exception":
                 return False
@@ -165,7 +165,7 @@ class Fields:
 def _mapped(index: str, properties: dict[str, Any]) -> Steps[str | None]:
     """Why the index does not take these fields; None where it has them now."""
     try:
-        answer = yield from ask("PUT", f"/{index}/_mapping", {"properties": properties})
+        answer = yield from repeat("PUT", f"/{index}/_mapping", {"properties": properties})
     except BadRequest as error:
         return str(error)
     return error_type(answer)
