@@ -24,7 +24,7 @@ from .nodes import Cluster
 pytestmark = pytest.mark.cluster
 
 SECONDS = 9
-"""What the engines here are told to take no longer than."""
+"""How long the engines here wait without an answer. An operation whose reading was still answered waits anew."""
 
 SOME = 60
 """How many increments are seen before and after each fault."""
@@ -100,7 +100,7 @@ def test_nodes_are_cut_off_in_the_middle_of_writers(whole: Cluster, prefix: str)
 
 
 def is_clear(told: Told) -> bool:
-    return isinstance(told.error, TransportError | DatabaseBusy) and told.seconds < SECONDS + 3
+    return isinstance(told.error, TransportError | DatabaseBusy) and told.seconds < 2 * SECONDS + 3
 
 
 def test_a_full_partition_ends_in_clear_errors_and_heals_by_itself(whole: Cluster, prefix: str) -> None:
@@ -111,7 +111,7 @@ def test_a_full_partition_ends_in_clear_errors_and_heals_by_itself(whole: Cluste
         work.listen(lambda: {told.writer for told in work.failed} == set(range(8)))
         whole.heal()
         work.more(SOME)
-    assert [told for told in work.failed if not is_clear(told)] == []
+    assert [(told.seconds, told.error) for told in work.failed if not is_clear(told)] == []
     whole.wait("green")
     work.check()
     is_sound(url)
