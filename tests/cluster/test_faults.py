@@ -24,7 +24,7 @@ from .nodes import Cluster
 pytestmark = pytest.mark.cluster
 
 SECONDS = 9
-"""How long the engines here wait without an answer. An operation whose reading was still answered waits anew."""
+"""How long the engines here wait without an answer; when one comes, they wait anew."""
 
 SOME = 60
 """How many increments are seen before and after each fault."""
