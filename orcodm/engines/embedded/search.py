@@ -33,13 +33,15 @@ from .aggregates import Accumulator, accumulator
 from .columns import FEW, Columns, NotByColumns, marked, unmarked
 from .compile import Plan, among, but, within
 from .current import Current, Pending, View
-from .documents import ITEM, KINDS, Place, Stored, by_seq, count, item, items_from, places, scan, walk
+from .documents import ITEM, KINDS, Place, count, item, items_from, places, scan, walk
 from .index import Hit, IndexFailure, find, frequency
 from .layout import WORDS
 from .matches import Match
-from .ordering import SCORE, Key, best_first, ordering, read_cursor, write_cursor
+from .ordering import SCORE, Key, best_first, ordering, read_cursor
 from .orders import LONGEST, Orders
+from .pages import offset_page, stream_page
 from .query import Query, understand
+from .rows import Rows
 from .scoring import Corpus, average_length, corpus
 from .sorting import Sorted
 from .store import Store
@@ -56,10 +58,6 @@ REMEMBERED: Final = 16
 """Of how many queries all hits are kept while the index stays as it is."""
 DENSE: Final = 8
 """Where one document in so many matches, reading them all is the quickest way to the next ones."""
-SMALL_PAGE: Final = 100
-SMALL_ROW: Final = 4_000
-REMEMBERED_ROWS: Final = 5_000
-"""So many rows of so many bytes are kept for the next pages that show them, of pages of so many."""
 TIES: Final = 25
 """How many hits beyond the page are asked for at once."""
 STREAM: Final = 100
@@ -70,29 +68,6 @@ MANY_HITS: Final = 5_000
 """More hits than this are brought into order by walking along the table, fewer by looking each up."""
 DEEP: Final = 1_000
 """Pages that begin further down are taken from the order of all matches, once that is made."""
-
-
-class Rows:
-    """The rows of small pages, those lately read from memory: under a sequence number nothing changes."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, Stored] = {}
-
-    def read(
-        self, connection: sqlite3.Connection, hits: Sequence[Hit], kinds: Iterable[str]
-    ) -> dict[int, Stored]:
-        """The rows of hits by sequence number, as far as they are there."""
-        if len(hits) > SMALL_PAGE:
-            return by_seq(connection, {hit.seq: hit.id for hit in hits}, kinds)
-        known = self._known
-        found = {hit.seq: known[hit.seq] for hit in hits if hit.seq in known}
-        if unread := {hit.seq: hit.id for hit in hits if hit.seq not in found}:
-            read = by_seq(connection, unread, kinds)
-            found |= read
-            if len(known) > REMEMBERED_ROWS:
-                known = self._known = {}  # another one: a search in another thread may be at the old one
-            known.update((seq, stored) for seq, stored in read.items() if len(stored.text) <= SMALL_ROW)
-        return found
 
 
 class Searcher:
@@ -159,8 +134,8 @@ def _everything(connection: sqlite3.Connection, operation: Search) -> Page[Searc
         results = [item(row).result(operation, 1.0, None) for row in rows[:limit]]
     if total is None:
         last = (item(rows[limit - 1]).place,) if len(rows) > limit else None
-        return _stream_page(operation, results, last, ())
-    return _offset_page(operation, results, total, ())
+        return stream_page(operation, results, last, ())
+    return offset_page(operation, results, total, ())
 
 
 class _Answer:
@@ -253,9 +228,9 @@ class _Answer:
         page = nsmallest(end, chain(self._beyond(others, key), self._fetched(hits)), key=key)
         if operation.cursor is None:
             total = find(searcher, query, 0)[0] + fresh
-            return _offset_page(operation, self._results(page[operation.offset :]), total, ())
+            return offset_page(operation, self._results(page[operation.offset :]), total, ())
         more = key(page[limit - 1]) if 0 < limit < len(page) else None
-        return _stream_page(operation, self._results(page[:limit]), more, ())
+        return stream_page(operation, self._results(page[:limit]), more, ())
 
     def _matches(self, query: tantivy.Query, most: int) -> Iterator[Match]:
         """All that a query of the index matches. Raises `NotByColumns` where that are too many."""
@@ -302,9 +277,9 @@ class _Answer:
         matches = list(self._fetched(hits))
         results = self._results(matches[:limit])
         if operation.cursor is None:
-            return _offset_page(operation, results, count, ())
+            return offset_page(operation, results, count, ())
         more = key(matches[limit - 1]) if 0 < limit < len(matches) else None
-        return _stream_page(operation, results, more, ())
+        return stream_page(operation, results, more, ())
 
     def _match(self, pending: Pending) -> Match | None:
         """What a pending document is to the query."""
@@ -330,10 +305,10 @@ class _Answer:
             results = self._results(page[: operation.limit])
             more = operation.limit and len(page) > operation.limit
             last = key(page[operation.limit - 1]) if more else None
-            return _stream_page(operation, results, last, matches.aggregates())
+            return stream_page(operation, results, last, matches.aggregates())
         end = operation.offset + operation.limit
         page = nsmallest(max(1, end), matches, key=key)[operation.offset : end]
-        return _offset_page(operation, self._results(page), matches.count, matches.aggregates())
+        return offset_page(operation, self._results(page), matches.count, matches.aggregates())
 
     def _all(self) -> Iterator[Match]:
         """Every match, in no order."""
@@ -393,7 +368,7 @@ class _Answer:
             tied = [hit for hit in hits if hit.score == edge]
             matches = [*fresh, *self._fetched([*sure, *self._first(tied, end - len(sure))])]
         page = nsmallest(end, matches, key=best_first)[operation.offset :]
-        return _offset_page(operation, self._results(page), count + len(fresh), ())
+        return offset_page(operation, self._results(page), count + len(fresh), ())
 
     def _costly(self, searcher: tantivy.Searcher) -> tuple[int, list[Hit]]:
         """How many hits that are not pending there are, and all of them: by one search, if they have room."""
@@ -484,7 +459,7 @@ class _Answer:
                 matches = chain(matches, self._beyond(found, key))
         page = nsmallest(wanted, matches, key=key)
         last = key(page[operation.limit - 1]) if 0 < operation.limit < len(page) else None
-        return _stream_page(operation, self._results(page[: operation.limit]), last, ())
+        return stream_page(operation, self._results(page[: operation.limit]), last, ())
 
     def _sequences(self, searcher: tantivy.Searcher) -> dict[int, Hit]:
         """All hits by sequence number. The pages of a stream ask for the same ones again and again."""
@@ -615,25 +590,3 @@ class _Counted:
 
     def aggregates(self) -> tuple[AggregateResult, ...]:
         return tuple(each.result() for each in self._accumulators)
-
-
-def _stream_page(
-    operation: Search,
-    results: list[SearchResult],
-    last: Key | None,
-    aggregates: tuple[AggregateResult, ...],
-) -> Page[SearchResult]:
-    following = None if last is None else evolve(operation, cursor=write_cursor(last))
-    return Page(results=results, next=following, aggregates=aggregates)
-
-
-def _offset_page(
-    operation: Search, results: list[SearchResult], total: int, aggregates: tuple[AggregateResult, ...]
-) -> Page[SearchResult]:
-    limit, offset = operation.limit, operation.offset
-    following = previous = None
-    if results and offset + len(results) < total:
-        following = evolve(operation, offset=offset + limit)
-    if offset:
-        previous = evolve(operation, offset=max(0, offset - limit))
-    return Page(results=results, next=following, prev=previous, total=total, aggregates=aggregates)
