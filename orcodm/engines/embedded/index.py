@@ -36,6 +36,7 @@ from .documents import Stored
 from .layout import BOOLEANS, DATES, NULLS, NUMBERS, SCHEMA, SORTS_OF_VALUES, STRINGS, WORDS, Column, Layout
 from .terms import (
     EXACT,
+    LONGEST,
     MANY,
     ODD,
     UNINDEXED,
@@ -74,10 +75,11 @@ def document(stored: Stored, entry: Entry, layout: Layout) -> tantivy.Document:
     has, words = [existing(entry)], list[str]()
     nulls = entry.nulls if b"null" in stored.text else {}
     for field, leaves in entry.path.items():
-        if field not in UNINDEXED:
-            has += _add(made, layout, field, leaves)
+        if field not in UNINDEXED and (marks := _add(made, layout, field, leaves)):
+            has += marks
     for field, leaves in entry.leaves.items():
-        has += _add(made, layout, field, leaves, nulls.get(field, 0))
+        if marks := _add(made, layout, field, leaves, nulls.get(field, 0)):
+            has += marks
         for leaf in leaves:
             if type(leaf) is str:
                 if found := analysed(leaf):
@@ -126,8 +128,8 @@ def _marks(layout: Layout, field: str, *, odd: bool, many: bool) -> list[str]:
 def _add_string(made: tantivy.Document, layout: Layout, field: str, text: str) -> bool:
     """Whether the column says less than the text."""
     column = layout.claim(STRINGS, field)
-    term = text if field.startswith("@") else cut(text)
-    made.add_text(column.name, column.start + term)
+    term = text if len(text) <= LONGEST or field.startswith("@") else cut(text)
+    made.add_text(column.name, column.start + term if column.start else term)
     if len(text) >= 10 and text[4] == "-" and (instant := date(text)) is not None:
         if name := layout.claim(DATES, field).name:
             made.add_integer(name, instant)

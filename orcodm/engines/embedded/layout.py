@@ -98,11 +98,13 @@ class Layout:
 
     def claim(self, sort: str, field: str) -> Column:
         """The column of a field that has a value of this sort."""
-        column = self.column(sort, field)
-        if column is None:
-            index_field = f"{sort}{len(self._columns[sort])}" if sort in INDEXED else ""
-            column = self._columns[sort][field] = Column(index_field)
-            self.version += 1
+        columns = self._columns[sort]
+        if (known := columns.get(field)) is not None:  # as nearly always
+            return known
+        if self.full(sort):
+            return self._shared(sort, field)
+        column = columns[field] = Column(f"{sort}{len(columns)}" if sort in INDEXED else "")
+        self.version += 1
         return column
 
     def note(self, column: Column, **facts: bool) -> None:
