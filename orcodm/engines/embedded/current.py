@@ -57,13 +57,20 @@ PAUSE: Final = 5.0
 """Seconds until indexing is tried again after it failed."""
 
 
-@frozen
+@define(eq=False)
 class Pending:
     """What a document became since `applied`; `stored` is None where it is gone."""
 
     seq: int
     stored: Stored | None
-    entry: Entry
+    _entry: Entry | None = None
+
+    @property
+    def entry(self) -> Entry:
+        """Flattened when somebody looks inside, and once."""
+        if self._entry is None:
+            self._entry = _GONE if self.stored is None else self.stored.entry()
+        return self._entry
 
 
 @define(eq=False)
@@ -79,8 +86,9 @@ class Progress:
     pending: dict[int, Pending] = attrs.field(factory=dict)
     """Changed only while no search looks at it, else replaced."""
     readers: int = 0
-    holders: dict[str, dict[str, set[int]]] = attrs.field(factory=dict)
-    """For fields that were asked for: from a string to the pending documents that have, or had, it."""
+    holders: dict[str, dict[str, set[int]] | None] = attrs.field(factory=dict)
+    """For fields that were asked for: from a string to the pending documents that have, or had, it. None
+    where a field was asked for once: it takes two to be worth it."""
     known: dict[Any, Any] = attrs.field(factory=dict)
     """What searches found out about this state of the index, for the next ones."""
 
@@ -90,7 +98,8 @@ class Progress:
         self.pending.update(changed)
         self.upto = upto
         for field, holders in self.holders.items():
-            _hold(holders, field, changed)
+            if holders is not None:
+                _hold(holders, field, changed)
 
 
 @frozen
@@ -244,10 +253,14 @@ class Current:
     def holding(self, view: View, field: str, text: str) -> Iterable[Pending]:
         """The pending documents that may have this string in a field: few of them, where that is known."""
         with self._lock:
-            holders = view.progress.holders.get(field)
+            progress = view.progress
+            if field not in progress.holders:
+                progress.holders[field] = None
+                return view.pending.values()
+            holders = progress.holders[field]
             if holders is None:
-                holders = view.progress.holders[field] = {}
-                _hold(holders, field, view.progress.pending)
+                holders = progress.holders[field] = {}
+                _hold(holders, field, progress.pending)
             ids = sorted(holders.get(text, ()))
         return [view.pending[identity] for identity in ids if identity in view.pending]
 
@@ -397,8 +410,6 @@ def _hold(holders: dict[str, set[int]], field: str, changed: Mapping[int, Pendin
 def _pending(connection: sqlite3.Connection, after: int, upto: Latest) -> dict[int, Pending]:
     return {
         # Of what is gone the number is not known; the last one it can be is safe.
-        identity: Pending(upto.sequence, None, _GONE)
-        if stored is None
-        else Pending(stored.seq, stored, stored.entry())
+        identity: Pending(upto.sequence if stored is None else stored.seq, stored)
         for identity, stored in changes(connection, after, upto).items()
     }

@@ -283,8 +283,10 @@ class _Answer:
 
     def _match(self, pending: Pending) -> Match | None:
         """What a pending document is to the query."""
-        stored = pending.stored
+        stored, may_match = pending.stored, self._query.screen
         if stored is None or not self._query.includes(stored, self._collection):
+            return None
+        if may_match is not None and not may_match(stored.text):
             return None
         if not self._query.matches(pending.entry):
             return None
@@ -535,9 +537,9 @@ class _Answer:
 
     def _statistics(self) -> Corpus:
         if self._corpus is None:
-            entries = [one.entry for one in self._view.pending.values() if one.stored is not None]
+            entries = (one.entry for one in self._view.pending.values() if one.stored is not None)
             if (searcher := self._view.searcher) is None:
-                self._corpus = corpus(entries)
+                self._corpus = corpus(list(entries))
             else:
                 self._corpus = Corpus(
                     searcher.num_docs,
