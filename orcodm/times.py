@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from .errors import InvalidValue
 
@@ -69,3 +70,19 @@ def milliseconds(moment: datetime | int, name: str = "a time") -> int:
     if type(moment) is int:
         return moment
     raise InvalidValue(f"{name} is a datetime or milliseconds since the epoch, not {moment!r}")
+
+
+def _week(moment: datetime) -> str:
+    year, week, _ = moment.isocalendar()
+    return f"{year:04}-W{week:02}"
+
+
+INTERVALS: Final[dict[str, Callable[[datetime], str]]] = {
+    "year": lambda moment: f"{moment.year:04}",
+    "quarter": lambda moment: f"{moment.year:04}-Q{(moment.month + 2) // 3}",
+    "month": lambda moment: f"{moment.year:04}-{moment.month:02}",
+    "week": _week,
+    "day": lambda moment: f"{moment.year:04}-{moment.month:02}-{moment.day:02}",
+    "hour": lambda moment: f"{moment.year:04}-{moment.month:02}-{moment.day:02}T{moment.hour:02}",
+}
+"""The intervals of time series: how the one with a moment is called."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import MAXYEAR, UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Final, Protocol
@@ -36,6 +36,7 @@ from ...operations import (
     TopValuesResult,
     ValueCount,
 )
+from ...times import INTERVALS
 from .columns import MOST, Columns, Moments, NotByColumns
 from .layout import DATES, NUMBERS
 from .ordering import RANKS, Measure
@@ -213,19 +214,6 @@ class _Distances:
         )
 
 
-def _week(moment: datetime) -> str:
-    year, week, _ = moment.isocalendar()
-    return f"{year:04}-W{week:02}"
-
-
-_LABELS: Final[dict[str, Callable[[datetime], str]]] = {
-    "year": lambda moment: f"{moment.year:04}",
-    "quarter": lambda moment: f"{moment.year:04}-Q{(moment.month + 2) // 3}",
-    "month": lambda moment: f"{moment.year:04}-{moment.month:02}",
-    "week": _week,
-    "day": lambda moment: f"{moment.year:04}-{moment.month:02}-{moment.day:02}",
-    "hour": lambda moment: f"{moment.year:04}-{moment.month:02}-{moment.day:02}T{moment.hour:02}",
-}
 _MONTHS: Final = {"year": 12, "quarter": 3, "month": 1}
 _LENGTHS: Final = {"week": timedelta(weeks=1), "day": timedelta(days=1), "hour": timedelta(hours=1)}
 
@@ -259,10 +247,10 @@ class _TimeSeries:
         self._name = _full(aggregate.field)
         self._interval = aggregate.interval.lower()
         try:
-            self._label = _LABELS[self._interval]
+            self._label = INTERVALS[self._interval]
         except KeyError:
             raise InvalidParameter(
-                f"{aggregate.interval!r} is no interval; there are {', '.join(_LABELS)}",
+                f"{aggregate.interval!r} is no interval; there are {', '.join(INTERVALS)}",
                 details={"aggregate": f"Unknown interval {aggregate.interval!r}."},
             ) from None
         self._shift = _shift(aggregate.time_zone)

@@ -38,6 +38,7 @@ from ...operations import (
     TopValuesResult,
     ValueCount,
 )
+from ...times import INTERVALS
 from .compile import NUMBERS, PATHS
 from .fields import BOOLEAN, DATE, EXACT, INTEGER, LONG, NUMBER, POINT, STRING, mark, read_ordered, repeated
 from .names import path
@@ -231,21 +232,6 @@ def _distances(aggregate: Distances, tree: Node) -> Plan:
 # -- dates -----------------------------------------------------------------------------------------
 
 
-def _week(moment: datetime) -> str:
-    year, week, _ = moment.isocalendar()
-    return f"{year:04}-W{week:02}"
-
-
-_LABELS: Final[dict[str, Callable[[datetime], str]]] = {
-    "year": lambda moment: f"{moment.year:04}",
-    "quarter": lambda moment: f"{moment.year:04}-Q{(moment.month + 2) // 3}",
-    "month": lambda moment: f"{moment.year:04}-{moment.month:02}",
-    "week": _week,
-    "day": lambda moment: f"{moment.year:04}-{moment.month:02}-{moment.day:02}",
-    "hour": lambda moment: f"{moment.year:04}-{moment.month:02}-{moment.day:02}T{moment.hour:02}",
-}
-
-
 def _time_series(aggregate: TimeSeries) -> Plan:
     shift, name = _shift(aggregate.time_zone), field_name(aggregate.field) or aggregate.field
     if name in NUMBERS:
@@ -262,7 +248,7 @@ def _time_series(aggregate: TimeSeries) -> Plan:
         body = _single(aggregate.field, {"date_histogram": histogram}, hours)
 
     def read(answer: Any) -> TimeSeriesResult:
-        label, counts = _LABELS[aggregate.interval], Counter[str]()
+        label, counts = INTERVALS[aggregate.interval], Counter[str]()
         for bucket in answer.get("one", {}).get("found", {}).get("buckets", ()):
             _count(counts, label, bucket["key"] + shift, bucket["doc_count"])
         hours = answer.get("several", answer)["found"]["value"] or {}
