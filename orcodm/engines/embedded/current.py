@@ -2,9 +2,9 @@
 
 Everything the database committed after the index's `applied` is *pending*: kept in memory, flattened once,
 and evaluated by each query beside the index, whose own hits for these documents are passed over. A save
-thus costs no commit of the index. When there are some dozens of them a thread brings the index up to date;
-when there are so many that evaluating them would be slow, the search does so itself and waits. Where that
-is impossible (a read-only directory, another process that keeps the writer) queries read the whole
+thus costs no commit of the index. When queries have spent as long on them as indexing them takes, a thread
+brings the index up to date; when there are so many that evaluating them would be slow, the search does so
+itself and waits. Where that is impossible (a read-only directory, another process that keeps the writer) queries read the whole
 collection, which is slow and correct.
 
 The order of steps is what makes it right: first the searcher and its `applied` are taken, then the database
@@ -39,8 +39,8 @@ FEW: Final = 500
 """So many documents are evaluated without an index being there at all."""
 SOME: Final = 1_000
 """So many pending ones start the thread, where there is an index."""
-QUIET: Final = 0.1
-"""After so many seconds without a write any pending one starts it: who only reads should read an index."""
+COMMIT: Final = 200
+"""A commit of the index takes as long as indexing so many documents."""
 MANY: Final = 2_500
 """More than so many pending ones are waited for."""
 READING: Final = 4
@@ -85,6 +85,8 @@ class Progress:
     upto: int = 0
     pending: dict[int, Pending] = attrs.field(factory=dict)
     """Changed only while no search looks at it, else replaced."""
+    looked: int = 0
+    """How often a query had to look at a pending document."""
     readers: int = 0
     holders: dict[str, dict[str, set[int]] | None] = attrs.field(factory=dict)
     """For fields that were asked for: from a string to the pending documents that have, or had, it. None
@@ -145,7 +147,6 @@ class Current:
         self._opened = False
         self._closed = False
         self._failed_at = -PAUSE
-        self._grown_at = -QUIET
         self._generation: Generation | None = None
         self._progress = Progress()
         self._refused: set[str] = set()
@@ -192,8 +193,8 @@ class Current:
             return True
         if view.searcher is None:
             return len(view.pending) > FEW
-        quiet = bool(view.pending) and time.monotonic() > self._grown_at + QUIET
-        return quiet or len(view.pending) > SOME
+        pending = len(view.pending)
+        return pending > SOME or view.progress.looked > READING * (pending + COMMIT)
 
     def rebuild(self) -> None:
         """Make the index anew from the data."""
@@ -244,7 +245,6 @@ class Current:
             if sequence > progress.upto:
                 if sequence - progress.upto > 2 * MANY:
                     return View(connection, Progress(), {}, sequence, complete=False)
-                self._grown_at = time.monotonic()
                 progress.extend(_pending(connection, progress.upto, last), sequence)
             pending = progress.pending
             progress.readers += 1
@@ -318,7 +318,7 @@ class Current:
         generation = None if anew else self._refreshed(directory)
         if generation is None:
             generation = directory.begin()
-        with directory.writing(generation, large=not generation.applied) as writer:
+        with directory.writing(generation) as writer:
             # Nobody else writes from here on; but until here somebody may have.
             if generation.applied and self._refreshed(directory) is not generation:
                 raise WriterBusy("another process made the index anew")

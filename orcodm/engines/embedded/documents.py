@@ -49,9 +49,10 @@ class Stored(NamedTuple):
 
     def result(self, operation: Search, score: float | None, distance: float | None) -> SearchResult:
         """The document as the answer shows it."""
-        value = decode(self.text) if operation.values else None
-        if operation.values and (operation.with_fields or operation.without_fields):
-            value = project(value, operation.with_fields, operation.without_fields)
+        text = self.text if operation.values else None
+        value = None if text is None else decode(text)
+        if text is not None and (operation.with_fields or operation.without_fields):
+            value, text = project(value, operation.with_fields, operation.without_fields), None
         if self.kind == ITEM:
             return Item(
                 collection=self.collection,
@@ -61,6 +62,7 @@ class Stored(NamedTuple):
                 reftime=self.reftime,
                 score=score,
                 distance=distance,
+                text=text,
             )
         if self.kind == EVENT:
             type_, timestamp, ordinal = self.more
@@ -75,6 +77,7 @@ class Stored(NamedTuple):
                 reftime=self.reftime,
                 score=score,
                 distance=distance,
+                text=text,
             )
         kind, to_collection, to_key = self.more
         return RelationItem(

@@ -53,7 +53,8 @@ from .terms import (
 FORMAT: Final = 2
 """Of the terms and of the schema below; another number makes every index anew."""
 
-HEAP: Final = 64_000_000
+HEAP: Final = 128_000_000
+"""How much memory new documents take before they become a segment: every search asks each segment."""
 _STATE: Final = "state.json"
 
 
@@ -316,10 +317,10 @@ class IndexDirectory:
         return Generation(self.path, {"generation": secrets.token_hex(4), "applied": 0})
 
     @contextmanager
-    def writing(self, generation: Generation, *, large: bool) -> Iterator[Writer]:
+    def writing(self, generation: Generation) -> Iterator[Writer]:
         """A writer, alone on this generation. Raises `WriterBusy` where another process has it."""
         with _translated():
-            writer = Writer(self, generation, large)
+            writer = Writer(self, generation)
         try:
             yield writer
         finally:
@@ -356,11 +357,11 @@ def _checksum(state: Mapping[str, Any]) -> str:
 class Writer:
     """Changes on their way into the index; `commit` makes them visible to the next `reload`."""
 
-    def __init__(self, directory: IndexDirectory, generation: Generation, large: bool) -> None:
+    def __init__(self, directory: IndexDirectory, generation: Generation) -> None:
         self._directory = directory
         self._generation = generation
-        # More threads make more segments, which is worth it only where there is much to do.
-        self._writer: tantivy.IndexWriter | None = generation.index.writer(HEAP, 2 if large else 1)
+        # More threads make more segments, and one keeps up with us.
+        self._writer: tantivy.IndexWriter | None = generation.index.writer(HEAP, 1)
         # What a new generation was given; looking for documents to replace costs more than not to.
         self._added: set[int] | None = None if generation.applied else set()
 

@@ -15,8 +15,8 @@ import math
 import sqlite3
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import cached_property, partial
 from heapq import nsmallest
 from itertools import chain, islice
 from typing import Final, TypeVar
@@ -41,7 +41,7 @@ from .ordering import SCORE, Key, best_first, ordering, read_cursor
 from .orders import LONGEST, Orders
 from .pages import offset_page, stream_page
 from .query import Query, understand
-from .rows import Rows
+from .rows import SMALL_PAGE, Rows
 from .scoring import Corpus, average_length, corpus
 from .sorting import Sorted
 from .store import Store
@@ -127,7 +127,15 @@ def _everything(connection: sqlite3.Connection, operation: Search) -> Page[Searc
     if operation.values and not operation.with_fields and not operation.without_fields:
         # This is how whole collections are read, so it is done without detours.
         results = [
-            Item(collection=row[2], key=row[3], ref=row[4], value=decode(row[6]), reftime=row[5], score=1.0)
+            Item(
+                collection=row[2],
+                key=row[3],
+                ref=row[4],
+                value=decode(row[6]),
+                reftime=row[5],
+                score=1.0,
+                text=row[6],
+            )
             for row in rows[:limit]
         ]
     else:
@@ -153,7 +161,7 @@ class _Answer:
         self._seconds = searcher.seconds
         self._until = time.monotonic() + searcher.seconds
 
-    @property
+    @cached_property
     def _plan(self) -> Plan:
         return self._query.plan(self._view.layout)
 
@@ -274,7 +282,7 @@ class _Answer:
                     hits = order.after(last, limit + 1)
                 except (TypeError, AttributeError):
                     raise _foreign(operation.cursor) from None
-        matches = list(self._fetched(hits))
+        matches = self._fetched(hits)
         results = self._results(matches[:limit])
         if operation.cursor is None:
             return offset_page(operation, results, count, ())
@@ -333,9 +341,10 @@ class _Answer:
 
     def _pending(self) -> Iterator[Match]:
         """The matches among the documents that the index has not seen."""
-        candidates: Iterable[Pending] = self._view.pending.values()
+        candidates: Collection[Pending] = self._view.pending.values()
         if self._query.string is not None:
             candidates = self._current.holding(self._view, *self._query.string)
+        self._view.progress.looked += len(candidates)
         for pending in candidates:
             if (match := self._match(pending)) is not None:
                 yield match
@@ -368,7 +377,9 @@ class _Answer:
             edge = hits[end - 1].score if len(hits) >= end else -math.inf
             sure = [hit for hit in hits if hit.score > edge]
             tied = [hit for hit in hits if hit.score == edge]
-            matches = [*fresh, *self._fetched([*sure, *self._first(tied, end - len(sure))])]
+            if len(tied) > SMALL_PAGE:
+                tied = self._first(tied, end - len(sure))
+            matches = [*fresh, *self._fetched([*sure, *tied])]
         page = nsmallest(end, matches, key=best_first)[operation.offset :]
         return offset_page(operation, self._results(page), count + len(fresh), ())
 
@@ -441,27 +452,31 @@ class _Answer:
 
     def _streamed(self) -> Page[SearchResult]:
         """The next matches by place: reading on from the cursor until there are enough."""
-        operation, view, searcher = self._operation, self._view, self._view.searcher
-        key = ordering((), self._query.measure)
+        operation, searcher = self._operation, self._view.searcher
         wanted = operation.limit + 1
-        matches = self._beyond(self._pending(), key)
         after = None if operation.cursor == START else read_cursor(operation.cursor or "", 0)[-1]
+        matches = list(self._pending())
         if searcher is not None:
-            hits = self._sequences(searcher)
-            if len(hits) > TIES and self._dense(searcher, len(hits)):
-                matches = chain(matches, islice(self._read_on(after), wanted))
-            elif len(hits) > MANY_HITS and self._query.kinds == (ITEM,):
-                walked = walk(view.connection, self._collection, after)
-                beyond = (hit for seq in walked if (hit := hits.get(seq)) and hit.id not in view.pending)
-                found = self._checked(self._chunked(beyond, min(wanted, CHUNK)))
-                matches = chain(matches, islice(found, wanted))
-            else:
-                left = (hit for hit in hits.values() if hit.id not in view.pending)
-                found = self._checked(self._chunked(left, CHUNK))
-                matches = chain(matches, self._beyond(found, key))
-        page = nsmallest(wanted, matches, key=key)
-        last = key(page[operation.limit - 1]) if 0 < operation.limit < len(page) else None
+            matches += self._settled_from(searcher, after, wanted)
+        if after is not None:
+            matches = [match for match in matches if _place(match) > after]
+        page = nsmallest(wanted, matches, key=_place)
+        last = (_place(page[operation.limit - 1]),) if 0 < operation.limit < len(page) else None
         return stream_page(operation, self._results(page[: operation.limit]), last, ())
+
+    def _settled_from(
+        self, searcher: tantivy.Searcher, after: Place | None, wanted: int
+    ) -> Iterable[Match]:
+        """Matches that are not pending, among them the first so many by place, beyond one."""
+        view, hits = self._view, self._sequences(searcher)
+        if len(hits) > TIES and self._dense(searcher, len(hits)):
+            return islice(self._read_on(after), wanted)
+        if len(hits) > MANY_HITS and self._query.kinds == (ITEM,):
+            walked = walk(view.connection, self._collection, after)
+            beyond = (hit for seq in walked if (hit := hits.get(seq)) and hit.id not in view.pending)
+            return islice(self._checked(self._chunked(beyond, min(wanted, CHUNK))), wanted)
+        left = [hit for hit in hits.values() if hit.id not in view.pending]
+        return self._checked(self._chunked(iter(left), CHUNK) if len(left) > CHUNK else self._fetched(left))
 
     def _sequences(self, searcher: tantivy.Searcher) -> dict[int, Hit]:
         """All hits by sequence number. The pages of a stream ask for the same ones again and again."""
@@ -481,7 +496,7 @@ class _Answer:
         while chunk := list(islice(hits, size)):
             yield from self._fetched(chunk)
 
-    def _checked(self, matches: Iterator[Match]) -> Iterator[Match]:
+    def _checked(self, matches: Iterable[Match]) -> Iterable[Match]:
         """The matches among what may be one."""
         if self._plan.exact:
             return matches
@@ -522,15 +537,13 @@ class _Answer:
             self._view.progress.known[scope] = everywhere
         return plan.query if everywhere else within(plan, scope)
 
-    def _fetched(self, hits: Sequence[Hit]) -> Iterator[Match]:
+    def _fetched(self, hits: Sequence[Hit]) -> list[Match]:
         """Hits with their rows, in their order; without those whose row is gone."""
         if not hits:
-            return
+            return []
         self._check_time()
         rows = self._rows.read(self._view.connection, hits, self._query.kinds)
-        for hit in hits:
-            if (stored := rows.get(hit.seq)) is not None:
-                yield Match(stored, hit.score)
+        return [Match(stored, hit.score) for hit in hits if (stored := rows.get(hit.seq)) is not None]
 
     def _score(self, entry: Entry) -> float:
         return self._query.scorer.score(entry, self._statistics)
@@ -569,6 +582,10 @@ def _foreign(cursor: str | None) -> InvalidParameter:
     return InvalidParameter(
         f"{cursor!r} is a cursor of another search", details={"cursor": "Of another search."}
     )
+
+
+def _place(match: Match) -> Place:
+    return match.stored.place
 
 
 def _field(clause: Sort) -> str | None:

@@ -56,9 +56,9 @@ class Ours(Store):
             next(session.query(Word).search("gloss:the").pages(10))
 
     def settle(self) -> None:
-        """Wait until the search index has every change, which it takes up when nobody writes."""
-        time.sleep(0.15)
-        self.index()
+        """See that the search index has every change: it takes them up once queries looked at them often."""
+        for _ in range(100):
+            self.index()
         time.sleep(0.2)
 
     def get(self, keys: Sequence[str]) -> int:

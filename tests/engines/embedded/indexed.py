@@ -29,7 +29,7 @@ class Indexed:
         self.stored: dict[int, Stored] = {}
         directory = IndexDirectory(path, "database")
         generation = directory.begin()
-        with directory.writing(generation, large=False) as writer:
+        with directory.writing(generation) as writer:
             for number, value in enumerate(values, 1):
                 if number % 5 == 0:
                     writer.commit(number - 1, None)  # so that there are several segments

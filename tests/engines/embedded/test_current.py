@@ -120,7 +120,7 @@ def test_while_another_process_keeps_the_writer_all_is_read(
     generation, directory = inner._generation, inner._directory
     assert generation is not None
     assert directory is not None
-    with directory.writing(generation, large=False):
+    with directory.writing(generation):
         fill(engine, "two", range(0, MANY, 2))
         fill(engine, "three", range(1, MANY, 2))
         assert (total(engine, "word:one"), total(engine, "word:two")) == (0, MANY // 2)
