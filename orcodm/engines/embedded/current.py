@@ -4,8 +4,8 @@ Everything the database committed after the index's `applied` is *pending*: kept
 and evaluated by each query beside the index, whose own hits for these documents are passed over. A save
 thus costs no commit of the index. When queries have spent as long on them as indexing them takes, a thread
 brings the index up to date; when there are so many that evaluating them would be slow, the search does so
-itself and waits. Where that is impossible (a read-only directory, another process that keeps the writer) queries read the whole
-collection, which is slow and correct.
+itself and waits. Where that is impossible (a read-only directory, another process that keeps the writer)
+queries read the whole collection, which is slow and correct.
 
 The order of steps is what makes it right: first the searcher and its `applied` are taken, then the database
 is looked at. So the index never holds anything that this look at the database does not.
@@ -18,7 +18,7 @@ import sqlite3
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -250,7 +250,7 @@ class Current:
             progress.readers += 1
         return View(connection, progress, pending, sequence, complete=len(pending) <= MANY)
 
-    def holding(self, view: View, field: str, text: str) -> Iterable[Pending]:
+    def holding(self, view: View, field: str, text: str) -> Collection[Pending]:
         """The pending documents that may have this string in a field: few of them, where that is known."""
         with self._lock:
             progress = view.progress

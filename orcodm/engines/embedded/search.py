@@ -464,9 +464,7 @@ class _Answer:
         last = (_place(page[operation.limit - 1]),) if 0 < operation.limit < len(page) else None
         return stream_page(operation, self._results(page[: operation.limit]), last, ())
 
-    def _settled_from(
-        self, searcher: tantivy.Searcher, after: Place | None, wanted: int
-    ) -> Iterable[Match]:
+    def _settled_from(self, searcher: tantivy.Searcher, after: Place | None, wanted: int) -> Iterable[Match]:
         """Matches that are not pending, among them the first so many by place, beyond one."""
         view, hits = self._view, self._sequences(searcher)
         if len(hits) > TIES and self._dense(searcher, len(hits)):
