@@ -166,9 +166,8 @@ class Value:
     """Equal where class and attributes are, hashed and shown by them, as attrs would generate it.
 
     Written once: generating it for each of these classes took half of the time that importing them takes.
+    They have no slots, since a frozen class fills those at twice the cost, and no value lives for long.
     """
-
-    __slots__ = ()
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -197,14 +196,14 @@ def _names_compared(cls: Any) -> tuple[str, ...]:
 # -- write conditions ------------------------------------------------------------------------------
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, slots=False)
 class IfMatch(Value):
     """Write only if this is the current ref."""
 
     ref: str = attrs.field(validator=_ref)
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, slots=False)
 class IfAbsent(Value):
     """Write only if there is no current value: never written, deleted or purged."""
 
@@ -216,7 +215,7 @@ Condition = IfMatch | IfAbsent | None
 # -- results ---------------------------------------------------------------------------------------
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class Item(Value):
     """A stored value under its key. `reftime` is in milliseconds since the epoch.
 
@@ -236,7 +235,7 @@ class Item(Value):
     text: bytes | None = attrs.field(default=None, eq=False, repr=False)
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class EventItem(Value):
     """A stored event: `timestamp` and `reftime` in milliseconds since the epoch; `text` as in `Item`."""
 
@@ -253,7 +252,7 @@ class EventItem(Value):
     text: bytes | None = attrs.field(default=None, eq=False, repr=False)
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class RelationItem(Value):
     """A stored relation; `value` is its properties."""
 
@@ -269,7 +268,7 @@ class RelationItem(Value):
     distance: float | None = None
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class Version(Value):
     """One entry of a key's history. A deletion has neither ref nor value.
 
@@ -284,7 +283,7 @@ class Version(Value):
     deleted: bool = False
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class Written(Value):
     """The answer to a write of an item or a relation: where it is and its new ref."""
 
@@ -293,7 +292,7 @@ class Written(Value):
     ref: str
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class EventWritten(Value):
     """The answer to a write of an event."""
 
@@ -305,7 +304,7 @@ class EventWritten(Value):
     ref: str
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class Page(Value, Generic[R_co]):
     """Some results, and the operations that fetch the pages beside this one.
 
@@ -320,7 +319,7 @@ class Page(Value, Generic[R_co]):
     aggregates: tuple[AggregateResult, ...] = ()
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, slots=False)
 class BatchResult(Value):
     """One outcome for each operation of a `Batch`, in its order: its result, or its error.
 
@@ -341,15 +340,13 @@ class BatchResult(Value):
 class Operation(Value, Generic[R_co]):
     """Something to ask of an engine; the answer is an `R_co`."""
 
-    __slots__ = ()
 
-
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class Ping(Operation[None]):
     """See that the engine answers and the credentials are good."""
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class Get(Operation[Item]):
     """Read the item at a key: the current one, or the one a ref names. Raises `NotFound`."""
 
@@ -360,7 +357,7 @@ class Get(Operation[Item]):
     without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class Put(Operation[Written]):
     """Create or replace the value at a key. Raises `Conflict` or `AlreadyExists` by its condition."""
 
@@ -370,7 +367,7 @@ class Put(Operation[Written]):
     condition: Condition = attrs.field(default=None, validator=_condition)
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class Post(Operation[Written]):
     """Create an item under a key that the engine generates."""
 
@@ -378,14 +375,14 @@ class Post(Operation[Written]):
     value: Any
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, slots=False)
 class JsonPatch(Value):
     """Operations of JSON Patch (RFC 6902) and the protocol's extensions, as JSON objects."""
 
     operations: tuple[dict[str, Any], ...] = attrs.field(converter=_tuple)
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, slots=False)
 class MergePatch(Value):
     """A JSON Merge Patch (RFC 7396)."""
 
@@ -395,7 +392,7 @@ class MergePatch(Value):
 Changes = JsonPatch | MergePatch
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class Patch(Operation[Written]):
     """Change parts of the value at a key, all or nothing.
 
@@ -410,7 +407,7 @@ class Patch(Operation[Written]):
     upsert: bool = False
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class Delete(Operation[None]):
     """Delete the value at a key, leaving its history; with `purge` the history goes as well.
 
@@ -423,14 +420,14 @@ class Delete(Operation[None]):
     purge: bool = False
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class DeleteCollection(Operation[None]):
     """Erase a collection: items, history, events and relations."""
 
     collection: str = attrs.field(validator=_name)
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class List(Operation[Page[Item]]):
     """The items of a collection in the order of their keys (by code point), within bounds.
 
@@ -448,7 +445,7 @@ class List(Operation[Page[Item]]):
     without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class ListRefs(Operation[Page[Version]]):
     """The history of a key, newest first. Raises `NotFound` where there never was one or it was purged.
 
@@ -469,7 +466,7 @@ class ListRefs(Operation[Page[Version]]):
 # -- operations: search ----------------------------------------------------------------------------
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, slots=False)
 class SortField(Value):
     """Order by the exact value of a field (`value.name`, `@path.key`, `score`); missing values last."""
 
@@ -477,7 +474,7 @@ class SortField(Value):
     descending: bool = False
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, slots=False)
 class SortDistance(Value):
     """Order by the distance of a point from the centre of the query's NEAR clause on that field."""
 
@@ -485,7 +482,7 @@ class SortDistance(Value):
     descending: bool = False
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, slots=False)
 class SortRandom(Value):
     """A random order, the same for the same seed."""
 
@@ -498,14 +495,14 @@ Bucket = tuple[float | None, float | None]
 """A half-open interval [min, max); None is an open side."""
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, slots=False)
 class Stats(Value):
     """min, max, mean, sum, sum of squares, variance and standard deviation of a number field."""
 
     field: str
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, slots=False)
 class Ranges(Value):
     """How many numbers of a field lie in each bucket."""
 
@@ -513,7 +510,7 @@ class Ranges(Value):
     buckets: tuple[Bucket, ...] = attrs.field(converter=_tuple)
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, slots=False)
 class Distances(Value):
     """How many points of a field lie in each ring around the centre of the query's NEAR clause.
 
@@ -524,7 +521,7 @@ class Distances(Value):
     buckets: tuple[Bucket, ...] = attrs.field(converter=_tuple)
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, slots=False)
 class TimeSeries(Value):
     """How many dates of a field lie in each `interval`: year, quarter, month, week, day or hour.
 
@@ -536,7 +533,7 @@ class TimeSeries(Value):
     time_zone: str | None = attrs.field(default=None, validator=_time_zone)
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, slots=False)
 class TopValues(Value):
     """The most frequent whole values of a field."""
 
@@ -548,7 +545,7 @@ class TopValues(Value):
 Aggregate = Stats | Ranges | Distances | TimeSeries | TopValues
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class StatsResult(Value):
     """`value_count` numbers; the figures are None where there is no number. Variance is of the population."""
 
@@ -563,28 +560,28 @@ class StatsResult(Value):
     std_dev: float | None = None
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, slots=False)
 class BucketCount(Value):
     min: float | None
     max: float | None
     count: int
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class RangesResult(Value):
     field: str
     value_count: int
     buckets: tuple[BucketCount, ...] = attrs.field(converter=_tuple)
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class DistancesResult(Value):
     field: str
     value_count: int
     buckets: tuple[BucketCount, ...] = attrs.field(converter=_tuple)
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, slots=False)
 class IntervalCount(Value):
     """`bucket` is a label: `2014`, `2014-Q4`, `2014-12`, `2014-W49`, `2014-12-01` or `2014-12-01T05`."""
 
@@ -592,7 +589,7 @@ class IntervalCount(Value):
     count: int
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class TimeSeriesResult(Value):
     """The intervals that have dates, ascending."""
 
@@ -603,13 +600,13 @@ class TimeSeriesResult(Value):
     buckets: tuple[IntervalCount, ...] = attrs.field(converter=_tuple)
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, slots=False)
 class ValueCount(Value):
     value: Any
     count: int
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class TopValuesResult(Value):
     field: str
     value_count: int
@@ -623,7 +620,7 @@ AggregateResult = StatsResult | RangesResult | DistancesResult | TimeSeriesResul
 SearchResult = Item | EventItem | RelationItem
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class Search(Operation[Page[SearchResult]]):
     """Search a collection (None: all of them) with a Lucene query.
 
@@ -645,7 +642,7 @@ class Search(Operation[Page[SearchResult]]):
     without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, slots=False)
 class TermCount(Value):
     """A word or a value, and in how many items it is."""
 
@@ -653,7 +650,7 @@ class TermCount(Value):
     count: int
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class Terms(Value):
     """Some terms of a field; `documents` is how many items have the field."""
 
@@ -678,7 +675,7 @@ LONGEST_TERM: Final = 255
 """Longer values are no suggestions: `ListTerms` leaves them out where it is not asked for `only` them."""
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class ListTerms(Operation[Terms]):
     """The words of a field of the items, or with `whole` its string values, each with how many items have it.
 
@@ -698,7 +695,7 @@ class ListTerms(Operation[Terms]):
 # -- operations: events ----------------------------------------------------------------------------
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class PostEvent(Operation[EventWritten]):
     """Add an event; the item need not exist.
 
@@ -714,7 +711,7 @@ class PostEvent(Operation[EventWritten]):
     ordinal: int | None = attrs.field(default=None, validator=_some_milliseconds)
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class GetEvent(Operation[EventItem]):
     """Read one event. Raises `NotFound`."""
 
@@ -727,7 +724,7 @@ class GetEvent(Operation[EventItem]):
     without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class PutEvent(Operation[EventWritten]):
     """Replace the value of an event. Raises `NotFound` or `Conflict`."""
 
@@ -740,7 +737,7 @@ class PutEvent(Operation[EventWritten]):
     condition: Condition = attrs.field(default=None, validator=_condition)
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class PatchEvent(Operation[EventWritten]):
     """Change parts of an event's value. Raises `NotFound`, `Conflict` or `PatchConflict`."""
 
@@ -753,7 +750,7 @@ class PatchEvent(Operation[EventWritten]):
     condition: Condition = attrs.field(default=None, validator=_condition)
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class DeleteEvent(Operation[None]):
     """Erase an event. One that is not there is no error, unless the condition says otherwise."""
 
@@ -765,7 +762,7 @@ class DeleteEvent(Operation[None]):
     condition: Condition = attrs.field(default=None, validator=_condition)
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, slots=False)
 class EventBound(Value):
     """One end of a range of events: a timestamp in milliseconds, and an ordinal where it is that exact.
 
@@ -776,7 +773,7 @@ class EventBound(Value):
     ordinal: int | None = attrs.field(default=None, validator=_some_milliseconds)
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class ListEvents(Operation[Page[EventItem]]):
     """The events of a key and type, newest first (timestamp, then ordinal), within bounds.
 
@@ -798,7 +795,7 @@ class ListEvents(Operation[Page[EventItem]]):
 # -- operations: relations -------------------------------------------------------------------------
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class PutRelation(Operation[Written]):
     """Relate two items, or replace the properties of their relation.
 
@@ -815,7 +812,7 @@ class PutRelation(Operation[Written]):
     condition: Condition = attrs.field(default=None, validator=_condition)
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class GetRelation(Operation[RelationItem]):
     """Read the properties of one relation. Raises `RelationNotFound`."""
 
@@ -828,7 +825,7 @@ class GetRelation(Operation[RelationItem]):
     without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class DeleteRelation(Operation[None]):
     """Remove a relation; one that is not there between existing items is no error. Raises `NotFound`."""
 
@@ -840,7 +837,7 @@ class DeleteRelation(Operation[None]):
     condition: Condition = attrs.field(default=None, validator=_condition)
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class ListRelations(Operation[Page[Item]]):
     """The items at the end of one hop for each kind, oldest relation first, each destination once.
 
@@ -862,7 +859,7 @@ Record = Version | EventItem | RelationItem
 """One thing that is stored. Of a `Version` among records the ref is told also where it is a deletion."""
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, slots=False)
 class Dump(Operation[Page[Record]]):
     """Read everything that is stored, in a collection or (None) in all: what searches do not find as well.
 
@@ -887,7 +884,7 @@ def _records(instance: Any, attribute: Attribute[Any], records: Any) -> None:
                 check(record, field, getattr(record, name))
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, slots=False)
 class Restore(Operation[BatchResult]):
     """Store records as they were dumped, with their refs, times and ordinals.
 
@@ -923,7 +920,7 @@ def _writes(instance: Any, attribute: Attribute[Any], operations: Any) -> None:
             raise InvalidParameter(f"a batch holds writes, not {operation!r}")
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, slots=False)
 class Batch(Operation[BatchResult]):
     """Several writes, each seeing those before it.
 

@@ -27,9 +27,9 @@ from ...operations import (
     PostEvent,
     PutEvent,
 )
-from ...projection import project
 from ...refs import link
 from ...values import canonical, decode, encode
+from .pages import all_shown, shown
 from .store import Transaction
 
 Path: TypeAlias = tuple[str, str, str, int, int]
@@ -46,7 +46,18 @@ Existing = GetEvent | PutEvent | PatchEvent | DeleteEvent
 def get_event(connection: sqlite3.Connection, operation: GetEvent) -> EventItem:
     path = _path(operation)
     _, _, ref, reftime, text = _row(connection.execute(_EVENT, path).fetchone(), operation)
-    return _item(path, ref, reftime, text, operation)
+    value, whole = shown(text, operation)
+    return EventItem(
+        collection=operation.collection,
+        key=operation.key,
+        type=operation.type,
+        timestamp=operation.timestamp,
+        ordinal=operation.ordinal,
+        ref=ref,
+        value=value,
+        reftime=reftime,
+        text=whole,
+    )
 
 
 def list_events(connection: sqlite3.Connection, operation: ListEvents) -> Page[EventItem]:
@@ -72,20 +83,26 @@ def list_events(connection: sqlite3.Connection, operation: ListEvents) -> Page[E
         "ORDER BY timestamp DESC, ordinal DESC LIMIT ?",
         (*values, limit + 1),
     ).fetchall()
-    results = [
-        _item(
-            (operation.collection, operation.key, operation.type, timestamp, ordinal),
-            ref,
-            reftime,
-            text,
-            operation,
-        )
-        for timestamp, ordinal, ref, reftime, text in rows[:limit]
-    ]
     following = None
-    if results and len(rows) > limit:
-        last = EventBound(results[-1].timestamp, results[-1].ordinal)
-        following = evolve(operation, end=None, before=last)
+    if limit and len(rows) > limit:
+        timestamp, ordinal, *_ = rows[limit - 1]
+        following = evolve(operation, end=None, before=EventBound(timestamp, ordinal))
+    del rows[limit:]
+    values = all_shown([row[4] for row in rows], operation)
+    results = [
+        EventItem(
+            collection=operation.collection,
+            key=operation.key,
+            type=operation.type,
+            timestamp=timestamp,
+            ordinal=ordinal,
+            ref=ref,
+            value=value,
+            reftime=reftime,
+            text=whole,
+        )
+        for (timestamp, ordinal, ref, reftime, _), (value, whole) in zip(rows, values, strict=True)
+    ]
     return Page(results=results, next=following)
 
 
@@ -162,19 +179,4 @@ def _written(path: Path, ref: str) -> EventWritten:
     collection, key, type_, timestamp, ordinal = path
     return EventWritten(
         collection=collection, key=key, type=type_, timestamp=timestamp, ordinal=ordinal, ref=ref
-    )
-
-
-def _item(path: Path, ref: str, reftime: int, text: bytes, operation: GetEvent | ListEvents) -> EventItem:
-    collection, key, type_, timestamp, ordinal = path
-    return EventItem(
-        collection=collection,
-        key=key,
-        type=type_,
-        timestamp=timestamp,
-        ordinal=ordinal,
-        ref=ref,
-        value=project(decode(text), operation.with_fields, operation.without_fields),
-        reftime=reftime,
-        text=None if operation.with_fields or operation.without_fields else text,
     )

@@ -32,9 +32,9 @@ from ...operations import (
     Version,
     Written,
 )
-from ...projection import project
 from ...refs import link, tombstone_ref
 from ...values import canonical, decode, encode
+from .pages import all_shown, shown
 from .store import Transaction
 
 Head: TypeAlias = tuple[int, str, int, bytes | None]
@@ -86,14 +86,8 @@ def get(connection: sqlite3.Connection, operation: Get) -> Item:
         if version is None:
             raise NotFound.item(collection, key)
         ref, reftime, text = version
-    return Item(
-        collection=collection,
-        key=key,
-        ref=ref,
-        value=_filtered(text, operation),
-        reftime=reftime,
-        text=_whole(text, operation),
-    )
+    value, whole = shown(text, operation)
+    return Item(collection=collection, key=key, ref=ref, value=value, reftime=reftime, text=whole)
 
 
 def list_(connection: sqlite3.Connection, operation: List) -> Page[Item]:
@@ -109,26 +103,22 @@ def list_(connection: sqlite3.Connection, operation: List) -> Page[Item]:
         if key is not None:
             clauses.append(f"h.key {sign} ?")
             bounds.append(key)
-    value = "v.value" if operation.values else "NULL"
+    text = "v.value" if operation.values else "NULL"
     rows = connection.execute(
-        f"SELECT h.key, v.ref, v.reftime, {value} FROM heads h JOIN versions v ON v.seq = h.seq "
+        f"SELECT h.key, v.ref, v.reftime, {text} FROM heads h JOIN versions v ON v.seq = h.seq "
         f"WHERE {' AND '.join(clauses)} ORDER BY h.key LIMIT ?",
         (*bounds, limit + 1),
     ).fetchall()
-    results = [
-        Item(
-            collection=collection,
-            key=key,
-            ref=ref,
-            value=None if text is None else _filtered(text, operation),
-            reftime=reftime,
-            text=_whole(text, operation),
-        )
-        for key, ref, reftime, text in rows[:limit]
-    ]
     following = None
-    if results and len(rows) > limit:
-        following = evolve(operation, start=None, after=results[-1].key)
+    if limit and len(rows) > limit:
+        following = evolve(operation, start=None, after=rows[limit - 1][0])
+    del rows[limit:]
+    nothing = [(None, None)] * len(rows)
+    values = all_shown([row[3] for row in rows], operation) if operation.values else nothing
+    results = [
+        Item(collection=collection, key=key, ref=ref, value=value, reftime=reftime, text=whole)
+        for (key, ref, reftime, _), (value, whole) in zip(rows, values, strict=True)
+    ]
     return Page(results=results, next=following)
 
 
@@ -141,35 +131,23 @@ def list_refs(connection: sqlite3.Connection, operation: ListRefs) -> Page[Versi
         rows = connection.execute(_VERSIONS, (collection, key, limit + 1, offset)).fetchall()
     if not rows and connection.execute(_HEAD_WITHOUT_VALUE, (collection, key)).fetchone() is None:
         raise NotFound.item(collection, key)
+    following = previous = None
+    if limit and len(rows) > limit:
+        following = evolve(operation, offset=offset + limit, at=rows[limit][3])
+    del rows[limit:]
+    texts = [row[2] for row in rows if row[2] is not None] if operation.values else []
+    values = iter(all_shown(texts, operation))
     results = [
         Version(collection=collection, key=key, ref=None, reftime=reftime, deleted=True)
         if text is None
         else Version(
-            collection=collection,
-            key=key,
-            ref=ref,
-            reftime=reftime,
-            value=_filtered(text, operation) if operation.values else None,
+            collection=collection, key=key, ref=ref, reftime=reftime, value=next(values, (None, None))[0]
         )
-        for ref, reftime, text, _ in rows[:limit]
+        for ref, reftime, text, _ in rows
     ]
-    following = previous = None
-    if results and len(rows) > limit:
-        following = evolve(operation, offset=offset + limit, at=rows[limit][3])
     if offset:
         previous = evolve(operation, offset=max(0, offset - limit), at=None)
     return Page(results=results, next=following, prev=previous)
-
-
-def _filtered(text: bytes, operation: Get | List | ListRefs) -> Any:
-    value = decode(text)
-    if operation.with_fields or operation.without_fields:
-        return project(value, operation.with_fields, operation.without_fields)
-    return value
-
-
-def _whole(text: bytes | None, operation: Get | List) -> bytes | None:
-    return None if operation.with_fields or operation.without_fields else text
 
 
 # -- writing ---------------------------------------------------------------------------------------

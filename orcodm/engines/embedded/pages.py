@@ -1,11 +1,39 @@
-"""Pages and the operations that ask for the ones around them."""
+"""Pages: the values on them, and the operations that ask for the ones around them."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from attrs import evolve
 
 from ...operations import AggregateResult, Page, Search, SearchResult
+from ...projection import project
+from ...values import decode, decode_all
 from .ordering import Key, write_cursor
+
+
+class Filtering(Protocol):
+    """An operation that may ask for some of the fields only."""
+
+    @property
+    def with_fields(self) -> tuple[str, ...]: ...
+    @property
+    def without_fields(self) -> tuple[str, ...]: ...
+
+
+def shown(text: bytes, operation: Filtering) -> tuple[Any, bytes | None]:
+    """The value of a text as the operation asks for it, and the text where that is all of it."""
+    if operation.with_fields or operation.without_fields:
+        return project(decode(text), operation.with_fields, operation.without_fields), None
+    return decode(text), text
+
+
+def all_shown(texts: Sequence[bytes], operation: Filtering) -> list[tuple[Any, bytes | None]]:
+    """The same of many texts."""
+    if operation.with_fields or operation.without_fields:
+        return [shown(text, operation) for text in texts]
+    return list(zip(decode_all(texts), texts, strict=True))
 
 
 def stream_page(

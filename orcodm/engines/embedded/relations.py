@@ -23,9 +23,9 @@ from ...operations import (
     RelationItem,
     Written,
 )
-from ...projection import project
 from ...refs import link
-from ...values import canonical, decode, encode
+from ...values import canonical, encode
+from .pages import all_shown, shown
 from .store import Transaction
 
 MAX_HOPS: Final = 100
@@ -65,7 +65,7 @@ def get_relation(connection: sqlite3.Connection, operation: GetRelation) -> Rela
         to_collection=operation.to_collection,
         to_key=operation.to_key,
         ref=row[2],
-        value=project(decode(row[4]), operation.with_fields, operation.without_fields),
+        value=shown(row[4], operation)[0],
         reftime=row[3],
     )
 
@@ -83,25 +83,17 @@ def list_relations(connection: sqlite3.Connection, operation: ListRelations) -> 
         _walk(len(operation.kinds)), (collection, key, *operation.kinds, limit + 1, offset)
     ).fetchall()
     rows.sort()  # by age, as they most likely come
-    named = operation.with_fields or operation.without_fields
-    results = [
-        Item(
-            collection=collection,
-            key=key,
-            ref=ref,
-            reftime=reftime,
-            value=project(decode(text), operation.with_fields, operation.without_fields)
-            if named
-            else decode(text),
-            text=None if named else text,
-        )
-        for _, collection, key, ref, reftime, text in rows[:limit]
-    ]
     following = previous = None
-    if results and len(rows) > limit:
+    if limit and len(rows) > limit:
         following = evolve(operation, offset=offset + limit)
     if offset:
         previous = evolve(operation, offset=max(0, offset - limit))
+    del rows[limit:]
+    values = all_shown([row[5] for row in rows], operation)
+    results = [
+        Item(collection=collection, key=key, ref=ref, reftime=reftime, value=value, text=whole)
+        for (_, collection, key, ref, reftime, _), (value, whole) in zip(rows, values, strict=True)
+    ]
     return Page(results=results, next=following, prev=previous)
 
 
@@ -112,11 +104,10 @@ def _walk(hops: int) -> str:
     # already. A page is cut out before the values are read.
     ends = ["ends0 (collection, key) AS (SELECT ?, ?)"]
     ends += [
-        f"ends{hop} (collection, key) AS"
-        f" (SELECT r.to_collection, r.to_key {_HOP.format(hop - 1)} GROUP BY h.id)"
+        f"ends{hop} (collection, key) AS (SELECT DISTINCT h.collection, h.key {_HOP.format(hop - 1)})"
         for hop in range(1, hops)
     ]
-    age, grouped = ("r.id", "") if hops == 1 else ("min(r.id)", "GROUP BY h.id")
+    age, grouped = ("r.id", "") if hops == 1 else ("min(r.id)", "GROUP BY h.seq")
     return (
         f"WITH {', '.join(ends)} SELECT d.age, v.collection, v.key, v.ref, v.reftime, v.value FROM"
         f" (SELECT {age} AS age, h.seq AS seq {_HOP.format(hops - 1)} {grouped}"
