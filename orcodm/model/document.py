@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar, Self, TypeVar, cast, overload
 
 import attrs
@@ -201,9 +202,13 @@ class Document(Tracked, Model):
         return flows.get(unit, operation, (cls.collection, key), cls.from_value, default, cls)
 
     @classmethod
-    def _load_flow(cls, unit: Unit, item: Item) -> Flow[Any]:
+    def _load(cls, unit: Unit, item: Item, fresh: list[Any]) -> Any:
         model = cls if cls.collection else document_class(item.collection)
-        return flows.load(unit, item, (item.collection, item.key), model.from_value, cls)
+        return flows.load(unit, item, (item.collection, item.key), model.from_value, fresh, cls)
+
+    @classmethod
+    def _load_all(cls, unit: Unit, items: Iterable[Item]) -> Flow[list[Any]]:
+        return flows.load_all(unit, items, cls._load)
 
     @classmethod
     def _criterion(cls) -> Criterion | None:

@@ -156,14 +156,17 @@ class UntypedEvent(Event):
 
 
 def load_event(
-    unit: Unit, item: EventItem, model: type[V], document: Document | Place, check: type = object
-) -> Flow[V]:
-    """The event of a stored one: the object that the session knows (a `check`), or one of `model`."""
+    unit: Unit, item: EventItem, make: Callable[[Any], V], fresh: list[Any], model: type = object
+) -> V:
+    """The event of a stored one: the object that the session knows (a `model`), or the one that is made."""
     identity = (item.collection, item.key, item.type, item.timestamp, item.ordinal)
-    return flows.load(unit, item, identity, _maker(model, document, item.type), check)
+    event: V = flows.load(unit, item, identity, make, fresh, model)
+    return event
 
 
-def _maker(model: type[V], document: Document | Place, type_: str) -> Callable[[Any], V]:
+def event_maker(model: type[V], document: Document | Place, type_: str) -> Callable[[Any], V]:
+    """What makes events of a series from their values."""
+
     def make(value: Any) -> V:
         event = model.from_value(value)
         event._document, event._type = document, type_
@@ -278,15 +281,15 @@ class Series(Generic[V]):
             ordinal=ordinal,
         )
         identity = (document.collection, document.key, self._type, moment, ordinal)
-        make = _maker(self._model, document, self._type)
+        make = event_maker(self._model, document, self._type)
         return flows.get(unit, operation, identity, make, default)
 
     def _load_page(self, unit: Unit, operation: ListEvents) -> Flow[tuple[list[V], Any]]:
         page: Page[EventItem] = yield operation
-        events = []
-        for item in page.results:
-            event = yield from load_event(unit, item, self._model, self._document)
-            events.append(event)
+        make = event_maker(self._model, self._document, self._type)
+        events = yield from flows.load_all(
+            unit, page.results, lambda unit, item, fresh: load_event(unit, item, make, fresh)
+        )
         return events, page.next
 
     def __repr__(self) -> str:

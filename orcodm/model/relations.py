@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from ..errors import NotFound, RelationNotFound, UsageError
 from ..flow import Flow, perform
 from ..identifiers import identifiers
-from ..operations import DeleteRelation, GetRelation, ListRelations, PutRelation, RelationItem
+from ..operations import DeleteRelation, GetRelation, Item, ListRelations, PutRelation, RelationItem
 from ..session import context, flows
 from ..session.session import Session
 from ..session.unit import Pending, Unit
@@ -180,25 +180,25 @@ class Related(Generic[R]):
     # -- flows
 
     def _load_page(self, unit: Unit, operation: ListRelations) -> Flow[tuple[list[R], Any]]:
-        from .document import document_class
-
         try:
             page = yield from perform(operation)
         except NotFound:
             if unit.tracking and id(self._document) in unit.added:
                 return [], None  # a source that waits for the commit has no stored relations
             raise
-        documents: list[R] = []
-        for item in page.results:
-            model = self._model
-            if model is not None and item.collection == model.collection:
-                documents.append((yield from model._load_flow(unit, item)))
-            else:  # no class is declared, so the one that the session has it as is as good
-                identity = (item.collection, item.key)
-                own = self._document._root
-                other = own if own.collection == item.collection else document_class(item.collection)
-                documents.append((yield from flows.load(unit, item, identity, other.from_value)))
+        documents = yield from flows.load_all(unit, page.results, self._load)
         return documents, page.next
+
+    def _load(self, unit: Unit, item: Item, fresh: list[Any]) -> Any:
+        from .document import document_class
+
+        model = self._model
+        if model is not None and item.collection == model.collection:
+            return model._load(unit, item, fresh)
+        # No class is declared, so the one that the session has it as is as good.
+        own = self._document._root
+        other = own if own.collection == item.collection else document_class(item.collection)
+        return flows.load(unit, item, (item.collection, item.key), other.from_value, fresh)
 
     def _contains(self, unit: Unit, target: Any) -> Flow[bool]:
         if len(self._kinds) == 1:

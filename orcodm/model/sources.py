@@ -1,12 +1,12 @@
 """What a query goes through besides documents: the events and the relations of a class, or of all.
 
 Each is to a `Query` what a document class is: a criterion that tells its things from others, an order, and
-the flow that makes an object of what was found.
+the function that makes an object of what was found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, frozen
@@ -20,7 +20,7 @@ from ..session.session import Session
 from ..session.unit import Unit
 from . import mapping
 from .declaration import Kind, declared_kinds
-from .events import Event, Events, Place, event_class, load_event
+from .events import Event, Events, Place, event_class, event_maker, load_event
 from .relation import End, Relation
 from .relations import target_class
 
@@ -57,11 +57,15 @@ class EventSource:
     def _source(self) -> Session:
         return context.current()
 
-    def _load_flow(self, unit: Unit, item: EventItem) -> Flow[Any]:
+    def _load_all(self, unit: Unit, items: Iterable[EventItem]) -> Flow[list[Any]]:
+        return flows.load_all(unit, items, self._load)
+
+    def _load(self, unit: Unit, item: EventItem, fresh: list[Any]) -> Any:
         model = self.model
         if not self.given:
             model = event_class(_class_of(self.owner, item.collection).events, item.type)
-        return load_event(unit, item, model, Place(item.collection, item.key), self.model)
+        make = event_maker(model, Place(item.collection, item.key), item.type)
+        return load_event(unit, item, make, fresh, self.model)
 
 
 @frozen
@@ -88,7 +92,10 @@ class RelationSource:
     def _source(self) -> Session:
         return context.current()
 
-    def _load_flow(self, unit: Unit, item: RelationItem) -> Flow[Any]:
+    def _load_all(self, unit: Unit, items: Iterable[RelationItem]) -> Flow[list[Any]]:
+        return flows.load_all(unit, items, self._load)
+
+    def _load(self, unit: Unit, item: RelationItem, fresh: list[Any]) -> Any:
         source = _class_of(self.owner, item.collection)
         target = target_class(source.relations, item.kind)
         if target is None or target.collection != item.to_collection:
@@ -102,7 +109,7 @@ class RelationSource:
             return relation
 
         identity = (item.collection, item.key, item.kind, item.to_collection, item.to_key)
-        return flows.load(unit, evolve(item, value=item.value or {}), identity, make, Relation)
+        return flows.load(unit, evolve(item, value=item.value or {}), identity, make, fresh, Relation)
 
 
 def event_source(owner: type[Document], of: Any, type_: str | None) -> EventSource:

@@ -7,7 +7,7 @@ through it by keyset where the engine can (`capabilities.keyset`), neither skipp
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeAlias, TypeVar, cast, overload
 
 from attrs import evolve, field, frozen
@@ -72,7 +72,7 @@ class Queryable(Protocol):
     _order: tuple[Sort, ...]
     """The order of results where none is asked for and nothing is scored."""
 
-    def _load_flow(self, unit: Any, item: Any) -> Flow[Any]: ...
+    def _load_all(self, unit: Any, items: Iterable[Any]) -> Flow[list[Any]]: ...
 
     def _criterion(self) -> Criterion | None:
         """What tells these things from others in the collection."""
@@ -469,11 +469,7 @@ class Query(Summaries, Generic[D]):
     def _read(self, source: Source, operation: Any, left: int | None) -> Flow[tuple[list[D], Any]]:
         page = yield operation
         items = page.results if left is None else page.results[:left]
-        load, unit = self.model._load_flow, source._unit
-        documents = []
-        for item in items:
-            document = yield from load(unit, item)
-            documents.append(document)
+        documents = yield from self.model._load_all(source._unit, items)
         return documents, page.next
 
     def _page(self, source: Source, operation: Search) -> Flow[tuple[ResultPage[D], Any]]:
@@ -488,10 +484,7 @@ class Query(Summaries, Generic[D]):
 
     def _read_counted(self, source: Source, operation: Search) -> Flow[tuple[ResultPage[D], Any]]:
         page = yield from perform(operation)
-        documents = []
-        for item in page.results:
-            document = yield from self.model._load_flow(source._unit, item)
-            documents.append(document)
+        documents = yield from self.model._load_all(source._unit, page.results)
         return ResultPage(documents, page.total), page.next
 
     def _only(self, documents: list[D]) -> D:

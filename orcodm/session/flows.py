@@ -7,7 +7,7 @@ ref replaces that version only (If-Match). `force` is the one way around.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Literal, TypeVar
 
 from attrs import evolve, frozen
@@ -91,9 +91,17 @@ def _stored(outcome: Any) -> Any:
 
 
 def load(
-    unit: Unit, item: Any, identity: tuple[Any, ...], make: Callable[[Any], Any], model: type = object
-) -> Flow[Any]:
-    """The document of a stored item: the object that the session knows, or the one that `make` gives."""
+    unit: Unit,
+    item: Any,
+    identity: tuple[Any, ...],
+    make: Callable[[Any], Any],
+    fresh: list[Any],
+    model: type = object,
+) -> Any:
+    """The document of a stored item: the object that the session knows, or the one that `make` gives.
+
+    The latter is added to `fresh`: the receivers of `post_load` have yet to be told.
+    """
     known = unit.known(identity)
     if known is not None:
         return _of(model, known)
@@ -104,9 +112,24 @@ def load(
     document._stored(item)
     document._state = State(identity, item.ref, _text(item), item.reftime)
     unit.remember(document)
-    if signals.post_load.receivers:
-        yield from _tell(signals.post_load, unit, document)
+    fresh.append(document)
     return document
+
+
+def load_all(
+    unit: Unit, items: Iterable[Any], loading: Callable[[Unit, Any, list[Any]], Any]
+) -> Flow[list[Any]]:
+    """The documents of stored items; `loading` is a `load` that knows what they are."""
+    fresh: list[Any] = []
+    documents = [loading(unit, item, fresh) for item in items]
+    yield from _loaded(unit, fresh)
+    return documents
+
+
+def _loaded(unit: Unit, fresh: list[Any]) -> Flow[None]:
+    if signals.post_load.receivers:
+        for document in fresh:
+            yield from _tell(signals.post_load, unit, document)
 
 
 def get(
@@ -129,7 +152,10 @@ def get(
         if default is RAISE:
             raise
         return default
-    return (yield from load(unit, item, identity, make, model))
+    fresh: list[Any] = []
+    document = load(unit, item, identity, make, fresh, model)
+    yield from _loaded(unit, fresh)
+    return document
 
 
 def refresh(unit: Unit, document: Mapped) -> Flow[None]:
