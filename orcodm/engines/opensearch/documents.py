@@ -3,7 +3,7 @@
 A document is a plain object. All of them say what they are (`kind`), where (`collection`, `key`, and what
 else a place has), and which value under which ref. `born` stays as long as the thing exists and orders by
 age, `stamp` orders all writes; both are 16 hex digits. `token` tells a writer whose answer was lost that a
-document is its own.
+document is its own; `trail` has the tokens of the writes before it, where no older versions have them.
 """
 
 from __future__ import annotations
@@ -101,7 +101,17 @@ class Clock:
 
 STORED: Final = (
     *("kind", "collection", "key", "ref", "reftime", "born", "stamp", "number", "previous", "token", "value"),
-    *("type", "timestamp", "ordinal", "relation", "to_collection", "to_key", "source", "destination"),
+    *(
+        "type",
+        "timestamp",
+        "ordinal",
+        "relation",
+        "to_collection",
+        "to_key",
+        "source",
+        "destination",
+        "trail",
+    ),
 )
 """The members of a document that say something; all others follow from the value, for the index.
 
@@ -112,6 +122,17 @@ They are kept beside each other: to have OpenSearch store these only costs it mo
 def stored(source: Source) -> Source:
     """A document without what is only for the index."""
     return {name: source[name] for name in STORED if name in source}
+
+
+TRAIL: Final = 8
+
+
+def sign(draft: Draft, token: str, base: Source | None) -> None:
+    """Say whose a document is that is written on top of another one."""
+    source = draft.source
+    source["token"] = token
+    if base is not None and not is_head(source):
+        source["trail"] = [*base.get("trail", ()), base["token"]][-TRAIL:]
 
 
 def archived(source: Source) -> Source:

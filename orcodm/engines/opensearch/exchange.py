@@ -76,6 +76,8 @@ _ANSWERS: Final = (400, 403, 404, 409, 413, 429, 503)
 """Statuses whose bodies say more than the client's exceptions do."""
 
 _BUSY: Final = frozenset({429, 503})
+_GATEWAY: Final = frozenset({502, 504})
+"""What a proxy says that has no answer from its node."""
 
 
 def ask(method: str, path: str, body: Any = None, **params: Any) -> Steps[Any]:
@@ -107,7 +109,7 @@ def repeat(method: str, path: str, body: Any = None, **params: Any) -> Steps[Any
     for attempt in range(TRIES):
         try:
             return (yield from ask(method, path, body, **params))
-        except OutOfTime:
+        except (OutOfTime, ServerFailure):
             raise
         except TransportError:
             if attempt == TRIES - 1:
@@ -176,6 +178,10 @@ class _Text(JSONSerializer):
 
 class OutOfTime(TransportError):
     """Nothing was heard for as long as an operation may take."""
+
+
+class ServerFailure(TransportError):
+    """A node that fails in the middle of a request, which it would again: how far it came is unknown."""
 
 
 class Patience:
@@ -358,7 +364,8 @@ def _translated(error: OpenSearchException) -> OrcodmError:
         return ProtocolError(f"The cluster's answer is no JSON: {error}")
     status = getattr(error, "status_code", None)
     if type(status) is int:
-        return StorageError(f"the cluster failed ({status}): {_reason(getattr(error, 'info', None) or {})}")
+        kind = TransportError if status in _GATEWAY else ServerFailure if status >= 500 else StorageError
+        return kind(f"The cluster failed ({status}): {_reason(getattr(error, 'info', None) or {})}")
     # A node may have got the request, and die or be cut off before it answered.
     what = getattr(error, "error", None) or error
     return TransportError(f"No node of the cluster answered ({type(error).__name__}: {what!s:.300}).")

@@ -1,18 +1,26 @@
 """Changes as requests, and what the answers mean.
 
-A refusal is no proof that a change was not made: where a node dies, the cluster itself sends it again to
-another one, which may have it already. So whoever is refused looks for his token first (`arrived`).
+Only an answer that says so tells that a change was made. All others but those to a request that the cluster
+cannot take at all leave it open; `settling` finds out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import orjson
 
-from ...errors import DatabaseBusy, IndexingConflict, StorageError, TooLarge, TransportError
+from ...errors import (
+    BadRequest,
+    DatabaseBusy,
+    IndexingConflict,
+    OrcodmError,
+    StorageError,
+    TooLarge,
+    TransportError,
+)
 from .context import Context
 from .documents import Draft, Found, Source, dump, is_searchable
 from .exchange import Steps, ask, backoff, is_blocked
@@ -21,27 +29,14 @@ from .mapping import FORM_NAMES, form
 from .names import field_of, version_id
 from .tasks import Change, Progress, end
 
+T = TypeVar("T")
+
 REPAIRS: Final = 20
-"""How often an older version is tried to be written whose document was not made with the change."""
+"""How often older versions are tried to be written, or erased, that were not with the change."""
 
 BODY: Final = 8 * 2**20
 """How many bytes of changes are sent in one request, and how many changes."""
 CHANGES: Final = 2_000
-
-
-def arrived(change: Change, found: dict[str, Found]) -> bool:
-    """Whether a change took effect of which the answers do not say so.
-
-    A refusal is no proof: where a node dies, the cluster itself sends a change again.
-    """
-    draft, head = change.draft, found.get(change.identity)
-    if draft is None or change.purges():
-        return head is None
-    if head is not None and head.source.get("token") == change.token:
-        return True
-    # Somebody may have written on top of it.
-    older = found.get(change.version or "")
-    return older is not None and older.source.get("token") == change.token
 
 
 def send(context: Context, changes: list[Change], known: dict[str, Progress]) -> Steps[None]:
@@ -50,18 +45,19 @@ def send(context: Context, changes: list[Change], known: dict[str, Progress]) ->
     unmapped = (yield from context.fields.add(names)) if names - context.fields.known else frozenset()
     for change in changes:
         change.missing.update(unmapped.intersection(derived[change.identity]))
-    for chunk, body in _bodies(changes, derived):
+    for chunk, body in bodies((change, _lines(change, derived[change.identity])) for change in changes):
         try:
             answer = yield from ask("POST", f"/{context.alias}/_bulk", body, require_alias="true", timeout="")
         except TransportError as error:
             context.wrote()
             for change in chunk:
                 progress = known[change.identity]
-                progress.lost, progress.failure = change, error
+                progress.lost.append(change)
+                progress.failure = error
             continue
-        except (TooLarge, StorageError) as error:
-            for task in (task for change in chunk for task in change.tasks):
-                end(task, error)
+        except (TooLarge, BadRequest, StorageError) as error:
+            for change in chunk:
+                _impossible(change, error, known[change.identity])
             continue
         context.wrote()
         if "items" not in answer:
@@ -77,18 +73,17 @@ def _derived(change: Change, progress: Progress) -> Source:
     return indexed(draft.entry(), "null" in draft.source["value"])
 
 
-def _bodies(changes: list[Change], derived: dict[str, Source]) -> Iterable[tuple[list[Change], bytes]]:
-    """The changes as bodies of requests of some size."""
-    chunk: list[Change] = []
+def bodies(parts: Iterable[tuple[T, list[bytes]]]) -> Iterator[tuple[list[T], bytes]]:
+    """Things with their lines as bodies of requests of some size."""
+    chunk: list[T] = []
     lines: list[bytes] = []
     size = 0
-    for change in changes:
-        own = _lines(change, derived[change.identity])
+    for thing, own in parts:
         length = sum(map(len, own)) + len(own)
         if chunk and (size + length > BODY or len(chunk) >= CHANGES):
             yield chunk, b"\n".join(lines) + b"\n"
             chunk, lines, size = [], [], 0
-        chunk.append(change)
+        chunk.append(thing)
         lines += own
         size += length
     if chunk:
@@ -99,19 +94,19 @@ def _lines(change: Change, derived: Source) -> list[bytes]:
     lines: list[bytes] = []
     for source in change.left:
         identity = version_id(change.identity, source["born"], source["number"])
-        lines += (_action("create", {"_id": identity, "routing": change.identity}), dump(source))
+        lines += (action("create", {"_id": identity, "routing": change.identity}), dump(source))
     target: dict[str, Any] = {"_id": change.identity}
     if change.base is not None:
         target |= {"if_seq_no": change.base.seq_no, "if_primary_term": change.base.primary_term}
     if change.draft is None:
-        lines.append(_action("delete", target))
+        lines.append(action("delete", target))
     else:
-        lines.append(_action("create" if change.base is None else "index", target))
+        lines.append(action("create" if change.base is None else "index", target))
         lines.append(dump(change.draft.source | derived))
     return lines
 
 
-def _action(name: str, target: dict[str, Any]) -> bytes:
+def action(name: str, target: dict[str, Any]) -> bytes:
     return orjson.dumps({name: target})
 
 
@@ -124,7 +119,8 @@ def _read_answer(
     position = 0
     doubtful: list[tuple[Change, Source]] = []
     elsewhere: list[tuple[Change, Found]] = []
-    purged: list[tuple[Change, Found]] = []
+    purged: list[Found] = []
+    made: list[Change] = []
     for change in chunk:
         own = [next(iter(answer.values())) for answer in answers[position : position + len(change.left) + 1]]
         position += len(own)
@@ -135,25 +131,28 @@ def _read_answer(
         doubtful += [
             (change, source) for source, one in zip(change.left, left, strict=True) if "error" in one
         ]
+        made.append(change)
+        if change.draft is None:
+            continue
+        written = Found(change.identity, last["_seq_no"], last["_primary_term"], change.draft.source)
         if change.purges():
-            assert change.draft is not None
-            mark = Found(change.identity, last["_seq_no"], last["_primary_term"], change.draft.source)
-            purged.append((change, mark))
-        else:
+            purged.append(written)
+            continue
+        context.remember(written)
+        if last["_index"] != context.fields.index:
+            elsewhere.append((change, written))
+    unfinished = {change for change, _ in doubtful} | {change for change in made if change.purges()}
+    for change in made:
+        if change not in unfinished:
             succeed(change, known[change.identity])
-            if change.draft is not None:
-                written = Found(change.identity, last["_seq_no"], last["_primary_term"], change.draft.source)
-                context.remember(written)
-                if last["_index"] != context.fields.index:
-                    elsewhere.append((change, written))
     if elsewhere:
         yield from _index_again(context, elsewhere)
     if doubtful:
         yield from _keep(context, doubtful)
     if purged:
-        yield from erase(context, [mark for _, mark in purged])
-        for change, _ in purged:
-            succeed(change, known[change.identity])
+        yield from erase(context, purged)
+    for change in unfinished:
+        succeed(change, known[change.identity])
 
 
 def _index_again(context: Context, written: list[tuple[Change, Found]]) -> Steps[None]:
@@ -162,12 +161,12 @@ def _index_again(context: Context, written: list[tuple[Change, Found]]) -> Steps
     yield from context.fields.learn()
     lines: list[bytes] = []
     for change, found in written:
-        derived = _derived(change, Progress(change.token))
+        derived = _derived(change, Progress())
         names = {name for name in derived if form(name)} & before
         if names - context.fields.known:
             yield from context.fields.add(names)
             target = {"_id": found.id, "if_seq_no": found.seq_no, "if_primary_term": found.primary_term}
-            lines += (_action("index", target), dump(found.source | derived))
+            lines += (action("index", target), dump(found.source | derived))
     if lines:  # where somebody has written since, it is for him
         yield from context.read(
             "POST", f"/{context.alias}/_bulk", b"\n".join(lines) + b"\n", require_alias="true"
@@ -175,6 +174,8 @@ def _index_again(context: Context, written: list[tuple[Change, Found]]) -> Steps
 
 
 def succeed(change: Change, progress: Progress) -> None:
+    progress.refused.clear()
+    progress.lost.clear()
     for task, result in zip(change.tasks, change.results, strict=True):
         end(task, result)
     if change.draft is not None and (change.missing or progress.bare):
@@ -197,23 +198,32 @@ def _indexing_conflict(draft: Draft, missing: set[str]) -> IndexingConflict:
 
 def _refused(change: Change, answer: dict[str, Any], progress: Progress) -> None:
     """What a change that was not made, or perhaps was, means for its tasks: another round, or an error."""
-    status, error = answer["status"], answer.get("error") or {}
-    why = f"{error.get('type')}: {error.get('reason')}"[:500]
-    if status in (404, 409):
-        progress.lost = change
-    elif status == 429 or is_blocked(answer):
-        progress.failure = DatabaseBusy(f"the cluster does not take the write: {why}")
-    elif status >= 500:
-        # A node died on the way: a copy may have it.
-        progress.lost, progress.failure = (
-            change,
-            TransportError(f"The cluster lost the write on its way ({why})."),
-        )
-    elif status == 400 and not progress.bare and change.draft is not None:
+    status = answer["status"]
+    if status == 400 and not progress.bare and change.draft is not None:
         progress.bare = True
+    elif status == 429 or is_blocked(answer):
+        progress.refused.append(change)
+        progress.failure = DatabaseBusy(f"the cluster does not take the write: {reason(answer)}")
+    elif status == 409 or (status == 404 and "error" not in answer):
+        progress.refused.append(change)
+    elif status >= 500:
+        # A node died on the way: a copy may have it, or may get it yet.
+        progress.lost.append(change)
+        progress.failure = TransportError(f"The cluster lost the write on its way ({reason(answer)}).")
     else:
-        for task in change.tasks:
-            end(task, StorageError(f"the index did not take the write: {why}"))
+        _impossible(change, StorageError(f"the index did not take the write: {reason(answer)}"), progress)
+
+
+def reason(answer: dict[str, Any]) -> str:
+    """Why an action of a request was not carried out."""
+    error = answer.get("error") or {}
+    return f"{error.get('type')}: {error.get('reason')}"[:500]
+
+
+def _impossible(change: Change, error: OrcodmError, progress: Progress) -> None:
+    """A change that the cluster cannot take. If it was sent before, that one may still have been made."""
+    for task in change.tasks:
+        end(task, (progress.failure or error) if progress.lost else error)
 
 
 # -- older versions --------------------------------------------------------------------------------
@@ -235,19 +245,21 @@ def _keep(context: Context, doubtful: list[tuple[Change, Source]]) -> Steps[None
         lines: list[bytes] = []
         for identity, (change, source) in wanted.items():
             there = found.get(identity)
-            if there is not None and there.source["ref"] == source["ref"]:
+            if there is not None and all(
+                there.source.get(name) == source.get(name) for name in ("ref", "token")
+            ):
                 continue
             target: dict[str, Any] = {"_id": identity, "routing": change.identity}
             if there is not None:
                 target |= {"if_seq_no": there.seq_no, "if_primary_term": there.primary_term}
-            lines += (_action("index" if there is not None else "create", target), dump(source))
+            lines += (action("index" if there is not None else "create", target), dump(source))
         if not lines:
             return
         yield from context.read(
             "POST", f"/{context.alias}/_bulk", b"\n".join(lines) + b"\n", require_alias="true"
         )
         yield backoff(min(attempt, 6))
-    raise StorageError("an older version could not be written, though the one after it was")
+    raise DatabaseBusy("an older version could not be written yet, though the one after it was")
 
 
 def erase(context: Context, marks: list[Found]) -> Steps[None]:
@@ -256,13 +268,21 @@ def erase(context: Context, marks: list[Found]) -> Steps[None]:
     for mark in marks:
         for number in range(1, mark.source["number"] + 1):
             identity = version_id(mark.id, mark.source["born"], number)
-            lines.append(_action("delete", {"_id": identity, "routing": mark.id}))
+            lines.append(action("delete", {"_id": identity, "routing": mark.id}))
     lines += [
-        _action("delete", {"_id": mark.id, "if_seq_no": mark.seq_no, "if_primary_term": mark.primary_term})
+        action("delete", {"_id": mark.id, "if_seq_no": mark.seq_no, "if_primary_term": mark.primary_term})
         for mark in marks
     ]
     # In this order, so that no mark goes before what it stands for.
     for start in range(0, len(lines), CHANGES):
         body = b"\n".join(lines[start : start + CHANGES]) + b"\n"
-        yield from context.read("POST", f"/{context.alias}/_bulk", body, require_alias="true")
+        for attempt in range(REPAIRS):
+            answer = yield from context.read("POST", f"/{context.alias}/_bulk", body, require_alias="true")
+            failed = [item["delete"] for item in answer["items"] if item["delete"]["status"] >= 400]
+            failed = [one for one in failed if one["status"] not in (404, 409)]
+            if not failed:
+                break
+            yield backoff(min(attempt, 6))
+        else:
+            raise DatabaseBusy(f"not all of a history could be erased yet: {reason(failed[0])}")
     context.wrote()

@@ -26,7 +26,7 @@ from ...operations import (
     Write,
 )
 from . import events, relations
-from .documents import Draft, Found, Moment, Source, is_head
+from .documents import Draft, Found, Moment, Source
 from .names import PURGING, event_id, item_id, version_id
 
 
@@ -60,31 +60,62 @@ class Change:
     """The fields of the value that the index does not have."""
 
     @property
+    def born(self) -> str:
+        """Which of the lives of its id it belongs to."""
+        source = self.base.source if self.draft is None and self.base is not None else self._source
+        born: str = source["born"]
+        return born
+
+    @property
+    def number(self) -> int:
+        """The number of the version that it makes; 0 where it makes none."""
+        return 0 if self.erases() else self._source.get("number", 0)
+
+    @property
     def version(self) -> str | None:
         """The id that the version has once another one is written on top of it."""
-        draft = self.draft
-        if draft is None or not is_head(draft.source):
-            return None
-        return version_id(self.identity, draft.source["born"], draft.source["number"])
+        return version_id(self.identity, self.born, self.number) if self.number else None
 
     def purges(self) -> bool:
         return self.draft is not None and self.draft.kind == PURGING
+
+    def erases(self) -> bool:
+        """Whether nothing is to be there after it."""
+        return self.draft is None or self.purges()
+
+    @property
+    def _source(self) -> Source:
+        assert self.draft is not None
+        return self.draft.source
 
 
 @define(eq=False)
 class Progress:
     """What is known of an id across rounds."""
 
-    token: str
     unread: bool = True
     """Nobody has looked yet, and it may well be new."""
-    lost: Change | None = None
-    """What was sent, and may have taken effect although no answer says so."""
+    refused: list[Change] = field(factory=list)
+    """What was sent and refused, which is no proof that it was not made."""
+    lost: list[Change] = field(factory=list)
+    """What was sent without an answer: it may have been made, or may still be."""
+    idle: bool = False
+    """There is nothing to do, if what was read is what is there."""
     failure: OrcodmError | None = None
     history: set[str] = field(factory=set)
     """The refs of its older versions, where they matter."""
     bare: bool = False
     """Whether the index does not take the fields of the value: then it is stored without."""
+
+    @property
+    def open(self) -> list[Change]:
+        """What may have been made although no answer says so."""
+        return [*self.refused, *self.lost]
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether a read is not enough to decide anything."""
+        return self.idle or bool(self.refused or self.lost)
 
 
 def make_task(operation: Write | Record, moment: Moment) -> Task:

@@ -44,8 +44,11 @@ def _delete_all(context: Context, query: Any) -> Steps[None]:
             refresh="true",
         )
         context.wrote()
-        # What was written to in between has to be looked at again.
-        if not answer.get("version_conflicts") and error_type(answer) is None:
+        # What was written to in between, or could not be reached, has to be looked at again.
+        done = error_type(answer) is None and not answer.get("timed_out") and not answer.get("failures")
+        if done and not answer.get("version_conflicts"):
             return
         yield backoff(attempt)
-    raise DatabaseBusy("others write to the collection faster than it can be erased")
+    raise DatabaseBusy(
+        "others write to the collection faster than it can be erased, or a part is out of reach"
+    )

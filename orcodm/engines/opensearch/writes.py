@@ -5,6 +5,9 @@ New things need no `_mget`: they are tried as new first. Writes under one id are
 the other, and become one change; relations wait for the items before them. Who finds that somebody was
 faster (the document's sequence number is another one by then) decides again, on what is there now.
 
+Only an answer that a change was made is one; after anything else `settling` finds out what became of it
+before anything is decided anew, or told.
+
 Why no crash loses or invents a version. A key's history is on one shard, its documents routed there by the
 item's id. A change of an item is: the documents of the versions that it leaves behind, then the current
 document, in this order in one request. A shard carries out the operations of a request one after the other,
@@ -15,7 +18,7 @@ them:
 * documents of older versions, the current one unchanged: nobody sees them, since a history ends before the
   current version's number. Whoever writes next meets them (`create` says they are there), and where they
   are not of the chain that he continues, replaces them;
-* all of it: the change was made, and whoever did not hear so finds his token in the document.
+* all of it: the change was made, and whoever did not hear so finds his token there.
 
 An older version's document is written before the current one is replaced, so a version that was ever
 current is never without a document. Purging marks the current document first; then the key is empty to
@@ -52,10 +55,11 @@ from ...operations import (
 )
 from . import events, items, records, relations
 from .context import Context
-from .documents import Draft, Found, Source, archived, is_head, is_live
+from .documents import Draft, Found, Source, archived, is_head, is_live, sign
 from .exchange import Steps, backoff
 from .names import PURGING
-from .sending import CHANGES, arrived, erase, send, succeed
+from .sending import CHANGES, erase, send
+from .settling import settle
 from .tasks import Change, Progress, Task, draws, end, make_task, renew
 
 
@@ -79,23 +83,18 @@ def write(context: Context, operations: Sequence[Write | Record]) -> Steps[list[
     """The result of each write or restored record, or its error."""
     tasks = [make_task(operation, context.clock.moment()) for operation in operations]
     known: dict[str, Progress] = {}
-    token = context.clock.token()
     patient_until = context.clock.seconds() + context.address.timeout
     left, attempt = len(tasks), 0
     while wave := _wave(task for task in tasks if not task.done):
         try:
-            yield from _round(context, wave, known, token)
-        except (TransportError, DatabaseBusy) as error:
+            yield from _round(context, wave, known)
+        except OrcodmError as error:
             _give_up(tasks, known, error)
         before, left = left, sum(not task.done for task in tasks)
         if left < before:
             patient_until, attempt = context.clock.seconds() + context.address.timeout, 0
         elif context.clock.seconds() > patient_until:
-            _give_up(
-                tasks,
-                known,
-                DatabaseBusy("others wrote the same in between, for too long; nothing was written"),
-            )
+            _give_up(tasks, known, DatabaseBusy("others wrote the same in between, for too long"))
         else:
             attempt += 1
             if attempt > 1:
@@ -106,8 +105,17 @@ def write(context: Context, operations: Sequence[Write | Record]) -> Steps[list[
 def _give_up(tasks: list[Task], known: dict[str, Progress], error: OrcodmError) -> None:
     for task in tasks:
         if not task.done:
-            progress = known.get(task.identity)
-            end(task, error if progress is None or progress.failure is None else progress.failure)
+            end(task, _failure(known.get(task.identity), error))
+
+
+def _failure(progress: Progress | None, error: OrcodmError) -> OrcodmError:
+    """The error of what could not be brought to an end."""
+    if progress is None:
+        return error
+    known = progress.failure or error
+    if progress.open and not isinstance(known, TransportError | DatabaseBusy):
+        return TransportError(f"It is not known whether it was written ({known}).")
+    return known
 
 
 def _wave(tasks: Iterable[Task]) -> dict[str, list[Task]]:
@@ -133,34 +141,36 @@ def _purges(task: Task) -> bool:
 # -- a round ---------------------------------------------------------------------------------------
 
 
-def _round(
-    context: Context, wave: dict[str, list[Task]], known: dict[str, Progress], token: str
-) -> Steps[None]:
+def _round(context: Context, wave: dict[str, list[Task]], known: dict[str, Progress]) -> Steps[None]:
     for identity in wave:
         if identity not in known:
-            known[identity] = Progress(token)
-    tried = {
-        identity for identity, tasks in wave.items() if _tries(tasks, known[identity], context.overwrites)
+            known[identity] = Progress()
+    doubtful = {identity: known[identity] for identity in wave if known[identity].doubtful}
+    settled = (yield from settle(context, doubtful)) if doubtful else {}
+    ready = {
+        identity: left
+        for identity, tasks in wave.items()
+        if (identity in settled or identity not in doubtful)
+        and (left := [task for task in tasks if not task.done])
     }
-    recalled = _recalled(context, wave, known)
-    wanted = [identity for identity in wave if identity not in tried and identity not in recalled]
-    ends = {end for tasks in wave.values() for task in tasks for end in task.reads}
-    lost = [change for identity in wanted if (change := known[identity].lost) is not None]
-    found = recalled | (yield from _read(context, [*wanted, *ends.difference(wanted)], lost))
+    tried = {
+        identity for identity, tasks in ready.items() if _tries(tasks, known[identity], context.overwrites)
+    }
+    recalled = _recalled(context, ready, known)
+    wanted = ready.keys() - tried - recalled.keys() - settled.keys()
+    ends = {end for tasks in ready.values() for task in tasks for end in task.reads}
+    found = recalled | {identity: there for identity, there in settled.items() if there is not None}
+    found |= yield from _read(context, [*wanted, *(ends - wanted - found.keys())])
     if marks := [document for document in found.values() if document.source["kind"] == PURGING]:
         yield from erase(context, marks)
         return
     changes = []
-    for identity, tasks in wave.items():
+    for identity, tasks in ready.items():
         progress = known[identity]
         progress.unread = False
         if type(tasks[0].operation) is Version and (head := found.get(identity)) is not None:
             progress.history = yield from _refs(context, head)
-        lost_change, progress.lost = progress.lost, None
-        if lost_change is not None and arrived(lost_change, found):
-            succeed(lost_change, progress)
-            continue
-        change = _decide(identity, tasks, found, progress)
+        change = _decide(context, identity, tasks, found, progress, sure=identity in settled)
         if change is not None:
             changes.append(change)
     _learn(context, changes)
@@ -203,17 +213,10 @@ def _learn(context: Context, changes: list[Change]) -> None:
         context.overwrites = 2 * met > len(unconditional)
 
 
-def _read(context: Context, ids: list[str], lost: list[Change]) -> Steps[dict[str, Found]]:
-    """The documents of ids, and the older versions that lost changes may have become since."""
-    targets = [{"_id": identity} for identity in ids]
-    targets += [
-        {"_id": identity, "routing": change.identity}
-        for change in lost
-        if (identity := change.version) is not None
-    ]
+def _read(context: Context, ids: list[str]) -> Steps[dict[str, Found]]:
     found: dict[str, Found] = {}
-    for start in range(0, len(targets), CHANGES):
-        documents = yield from context.mget_each(targets[start : start + CHANGES])
+    for start in range(0, len(ids), CHANGES):
+        documents = yield from context.mget(ids[start : start + CHANGES])
         found.update((document.id, document) for document in documents if document is not None)
     return found
 
@@ -227,8 +230,19 @@ def _refs(context: Context, head: Found) -> Steps[set[str]]:
     return {source["ref"] for source in versions}
 
 
-def _decide(identity: str, tasks: list[Task], found: dict[str, Found], progress: Progress) -> Change | None:
-    """What the tasks make of an id, one after the other; those that fail are done."""
+def _decide(
+    context: Context,
+    identity: str,
+    tasks: list[Task],
+    found: dict[str, Found],
+    progress: Progress,
+    *,
+    sure: bool,
+) -> Change | None:
+    """What the tasks make of an id, one after the other; those that fail are done.
+
+    `sure` says that what was found was settled; then the tasks that change nothing are done as well.
+    """
     base = found.get(identity)
     current = None if base is None else Draft(base.source)
     first = current
@@ -243,20 +257,24 @@ def _decide(identity: str, tasks: list[Task], found: dict[str, Found], progress:
         try:
             draft, result = _apply(task, current, alive, progress.history)
         except OrcodmError as error:
-            end(task, error)
+            # An earlier try of ours, and nothing else, may be why it fails now.
+            end(task, _failure(progress, error) if progress.lost else error)
             continue
         if draft is not current and current is not None and is_head(current.source):
             left.append(archived(current.source))
         current = draft
         kept.append(task)
         results.append(result)
+    progress.idle = bool(kept) and current is first and not sure
     if current is first:  # nothing to do
         for task, result in zip(kept, results, strict=True):
-            end(task, result)
+            if sure:
+                end(task, result)
         return None
+    token = context.clock.token()
     if current is not None:
-        current.source["token"] = progress.token
-    return Change(kept, results, identity, base, left, current, progress.token)
+        sign(current, token, None if base is None else base.source)
+    return Change(kept, results, identity, base, left, current, token)
 
 
 def _apply(task: Task, current: Draft | None, alive: set[str], history: set[str]) -> tuple[Draft | None, Any]:

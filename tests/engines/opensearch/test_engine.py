@@ -334,7 +334,7 @@ def test_a_version_that_never_was_is_replaced(engine: OpenSearchEngine) -> None:
     (head,) = run(engine, context.mget([item_id(THINGS, "a")]))
     invented = {**head.source, "kind": "version", "value": "99", "ref": "f" * 16, "token": "x"}
     identity = version_id(head.id, head.source["born"], 1)
-    lines = sending._action("create", {"_id": identity, "routing": head.id}) + b"\n" + dump(invented)
+    lines = sending.action("create", {"_id": identity, "routing": head.id}) + b"\n" + dump(invented)
     run(engine, context.read("POST", f"/{context.alias}/_bulk", lines + b"\n", refresh="true"))
     assert [version.value for version in history(engine, "a")] == [1]
     assert len(engine.execute(Dump()).results) == 1
