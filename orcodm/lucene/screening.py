@@ -7,11 +7,15 @@ says yes to may be none.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
-from .analysis import analyze
+from .analysis import analyze, normalize
 from .literals import equality
-from .tree import Boolean, Boost, Node, Occur, Phrase, Term, Verbatim
+from .tree import Boolean, Boost, Node, Occur, Phrase, Term, Verbatim, Wildcard
+
+# Of a pattern what must be there as it is. A backslash may be before any character.
+_PIECES = re.compile(r"(?<!\\)[a-z0-9]+").findall
 
 Needles = tuple[bytes, ...]
 """Texts in lower case of which one must be there."""
@@ -46,6 +50,9 @@ def _needles(node: Node, encode: Encode) -> Needles | None:
         return _needles(node.node, encode)
     if isinstance(node, Boolean):
         return _of_clauses(node, encode)
+    if isinstance(node, Wildcard):
+        pieces = _PIECES(normalize(node.pattern)) if not (node.field or "").startswith("@") else []
+        return (max(pieces, key=len).encode(),) if pieces else None
     if not isinstance(node, Term | Phrase | Verbatim):
         return None
     if (node.field or "").startswith("@") or equality(node.text) is not None:

@@ -43,6 +43,10 @@ def test_what_matches_passes(tree: Node, value: Any) -> None:
         ("warm^2", {"a": "cold"}, False),
         ("(warm OR n:1) AND cold", {"a": "mild"}, False),
         ("x", {"a": "\u212a"}, True),
+        ("w?rm*", {"a": "It is WARM"}, True),
+        ("Wa*m", {"a": "cold"}, False),
+        (r"\war*", {"a": "warm"}, True),
+        ("wa*", {"a": "cold"}, False),
     ],
 )
 def test_what_is_sorted_out(query: str, value: Any, passes: bool) -> None:
@@ -51,7 +55,7 @@ def test_what_is_sorted_out(query: str, value: Any, passes: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["n:36", "n:`36.0`", "true", "warm OR n:1", "wa*", "*:*", "@path.key:a", "@path.key:`a`"]
+    "query", ["n:36", "n:`36.0`", "true", "warm OR n:1", "??", "/wa.*/", "*:*", "@path.key:a", "@path.key:`a`"]
 )
 def test_anything_may_match(query: str) -> None:
     assert screen(parse(query), encode) is None

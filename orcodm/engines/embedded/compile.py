@@ -61,8 +61,8 @@ class Plan:
 
     query: tantivy.Query
     exact: bool = True
-    constant: bool = False
-    """Whether all hits have the same score."""
+    score: float | None = None
+    """What every hit scores, where all score the same."""
     costly: bool = False
     """Whether it takes a walk through the terms of the index to answer it."""
 
@@ -83,18 +83,23 @@ def within(plan: Plan, scope: str) -> tantivy.Query:
 
 def among(query: tantivy.Query, ids: Sequence[int]) -> tantivy.Query:
     """The query among the documents with these ids."""
-    inside = Query.term_set_query(SCHEMA, "id", ids)
-    return Query.boolean_query([(Must.Must, query), (Must.Must, inside)])
+    return Query.boolean_query([(Must.Must, query), (Must.Must, _these(ids))])
 
 
 def but(query: tantivy.Query, ids: Sequence[int]) -> tantivy.Query:
     """The query without the documents with these ids."""
-    outside = Query.term_set_query(SCHEMA, "id", ids)
-    return Query.boolean_query([(Must.Must, query), (Must.MustNot, outside)])
+    return Query.boolean_query([(Must.Must, query), (Must.MustNot, _these(ids))])
+
+
+def _these(ids: Sequence[int]) -> tantivy.Query:
+    """The documents with these ids, which does not change a score."""
+    # A set of terms would be an automaton that is run over the ids of all documents.
+    one_of = [(Must.Should, Query.term_query(SCHEMA, "id", identity)) for identity in ids]
+    return Query.const_score_query(Query.boolean_query(one_of), 0.0)
 
 
 _NOTHING: Final = Plan(Query.empty_query())
-_ALL: Final = Plan(Query.const_score_query(Query.all_query(), 1.0), constant=True)
+_ALL: Final = Plan(Query.const_score_query(Query.all_query(), 1.0), score=1.0)
 _ANYTHING: Final = Plan(_ALL.query, exact=False)
 """What the index knows nothing about."""
 
@@ -335,7 +340,7 @@ class _Compiler:
         latitudes = self._between(name, LATITUDES, [(south, north)])
         longitudes = self._between(name, LONGITUDES, meridians)
         both = [(Must.Must, latitudes.query), (Must.Must, longitudes.query)]
-        return Plan(Query.const_score_query(Query.boolean_query(both), 1.0), exact=False, constant=True)
+        return Plan(Query.const_score_query(Query.boolean_query(both), 1.0), exact=False, score=1.0)
 
     def _between(self, name: str | None, members: Sequence[str], ranges: list[Interval]) -> Plan:
         plans = []
@@ -362,13 +367,18 @@ class _Compiler:
         return Plan(
             Query.boolean_query(clauses),
             exact=all(plan.exact for _, plan in kept),
-            constant=all(plan.constant and occur is not Occur.SHOULD for occur, plan in kept),
+            score=_sum([plan.score for occur, plan in kept if occur is Occur.MUST])
+            if all(occur is not Occur.SHOULD for occur, _ in kept)
+            else None,
             costly=any(plan.costly for _, plan in kept),
         )
 
     def _boost(self, node: Boost) -> Plan | None:
         plan = self.compile(node.node)
-        return plan and evolve(plan, query=Query.boost_query(plan.query, node.factor))
+        if plan is None:
+            return None
+        score = None if plan.score is None else plan.score * node.factor
+        return evolve(plan, query=Query.boost_query(plan.query, node.factor), score=score)
 
     _METHODS: ClassVar[dict[type[Node], Callable[[_Compiler, Any], Plan | None]]] = {
         Term: _term,
@@ -420,6 +430,10 @@ def _edge(bound: Bound | None, outward: float) -> tuple[float | None, bool, bool
     return rounded(nextafter(rounded(found.nearest), outward)), True, False
 
 
+def _sum(scores: list[float | None]) -> float | None:
+    return sum(known) if len(known := [each for each in scores if each is not None]) == len(scores) else None
+
+
 def _interval(
     name: str,
     kind: FieldType,
@@ -437,7 +451,7 @@ def _interval(
 def _close(place: str, start: str, text: str, edits: int) -> Plan:
     # The edits may also hit what all terms of the field begin with.
     query = Query.fuzzy_term_query(SCHEMA, place, start + text, edits)
-    return Plan(query, exact=not start, constant=True, costly=True)
+    return Plan(query, exact=not start, score=1.0, costly=True)
 
 
 def _pattern(place: str, start: str, pattern: str) -> Plan:
@@ -447,7 +461,7 @@ def _pattern(place: str, start: str, pattern: str) -> Plan:
         query = Query.const_score_query(Query.regex_query(SCHEMA, place, beginning + pattern), 1.0)
     except ValueError:  # the automaton would be too large
         return _ANYTHING
-    return Plan(query, constant=True, costly=True)
+    return Plan(query, score=1.0, costly=True)
 
 
 def _either(plans: list[Plan]) -> Plan:
@@ -464,4 +478,4 @@ def _inexact(plan: Plan) -> Plan:
 
 
 def _constant(query: tantivy.Query) -> Plan:
-    return Plan(Query.const_score_query(query, 1.0), constant=True)
+    return Plan(Query.const_score_query(query, 1.0), score=1.0)

@@ -45,6 +45,8 @@ MANY: Final = 2_500
 """More than so many pending ones are waited for."""
 READING: Final = 4
 """So many documents are read and evaluated in the time that it takes to index one."""
+SCREENING: Final = 40
+"""So many documents are screened in the time that it takes to read one and look inside."""
 BREATH: Final = 16
 """After so many documents the thread stands back, if anybody is at work: it only prepares, they wait."""
 STANDING_BACK: Final = 0.001
@@ -88,9 +90,9 @@ class Progress:
     looked: int = 0
     """How often a query had to look at a pending document."""
     readers: int = 0
-    holders: dict[str, dict[str, set[int]] | None] = attrs.field(factory=dict)
-    """For fields that were asked for: from a string to the pending documents that have, or had, it. None
-    where a field was asked for once: it takes two to be worth it."""
+    holders: dict[str, dict[str, set[int]] | int] = attrs.field(factory=dict)
+    """For fields that were asked for: from a string to the pending documents that have, or had, it. At first
+    how many documents were screened for want of that."""
     known: dict[Any, Any] = attrs.field(factory=dict)
     """What searches found out about this state of the index, for the next ones."""
 
@@ -100,7 +102,7 @@ class Progress:
         self.pending.update(changed)
         self.upto = upto
         for field, holders in self.holders.items():
-            if holders is not None:
+            if not isinstance(holders, int):
                 _hold(holders, field, changed)
 
 
@@ -254,11 +256,11 @@ class Current:
         """The pending documents that may have this string in a field: few of them, where that is known."""
         with self._lock:
             progress = view.progress
-            if field not in progress.holders:
-                progress.holders[field] = None
-                return view.pending.values()
-            holders = progress.holders[field]
-            if holders is None:
+            holders = progress.holders.get(field, 0)
+            if isinstance(holders, int):
+                if holders <= SCREENING * len(progress.pending):
+                    progress.holders[field] = holders + len(view.pending)
+                    return view.pending.values()
                 holders = progress.holders[field] = {}
                 _hold(holders, field, progress.pending)
             ids = sorted(holders.get(text, ()))

@@ -200,38 +200,43 @@ def find(
             edge = hits[needed - 1][0]
             while hits[-1][0] != edge:
                 hits.pop()  # to look up the numbers of a hit costs as much as finding it
-        addresses = [address for _, address in hits]
-        ids: list[Any] = searcher.fast_field_values("id", addresses)
-        seqs: list[Any] = searcher.fast_field_values("seq", addresses)
-        # The stubs do not say that there is one.
-        total: int = result.count  # type: ignore[attr-defined]
+        ids, seqs = _numbers(searcher, [address for _, address in hits])
     except BaseException as error:
         raise _translate(error) from error
-    return total, list(map(Hit._make, zip([score for score, _ in hits], ids, seqs, strict=True)))
+    return _count(result), list(map(Hit._make, zip([score for score, _ in hits], ids, seqs, strict=True)))
 
 
 class Placed(NamedTuple):
-    """What the index found by a column: the value there (None: none) and the document's id."""
+    """What the index found by a column: the value there (None: none) and the document's numbers."""
 
     value: Any
     id: int
+    seq: int
 
 
 def find_sorted(
     searcher: tantivy.Searcher, query: tantivy.Query, limit: int, column: str, descending: bool
-) -> list[Placed]:
-    """The first documents that a query matches in the order of a column; those without a value come last."""
+) -> tuple[int, list[Placed]]:
+    """How many documents a query matches, and the first in the order of a column; without a value is last."""
     order = tantivy.Order.Desc if descending else tantivy.Order.Asc
     with _translated():
-        hits = searcher.search(
-            query,
-            limit=max(1, min(limit, searcher.num_docs)),
-            count=False,
-            order_by_field=column,
-            order=order,
-        ).hits
-        ids: list[Any] = searcher.fast_field_values("id", [address for _, address in hits])
-    return list(map(Placed._make, zip([value for value, _ in hits], ids, strict=True)))
+        result = searcher.search(
+            query, limit=max(1, min(limit, searcher.num_docs)), order_by_field=column, order=order
+        )
+        ids, seqs = _numbers(searcher, [address for _, address in result.hits])
+    values = [value for value, _ in result.hits]
+    return _count(result), list(map(Placed._make, zip(values, ids, seqs, strict=True)))
+
+
+def _numbers(searcher: tantivy.Searcher, addresses: list[Any]) -> tuple[list[Any], list[Any]]:
+    """The ids and the sequence numbers of documents."""
+    return searcher.fast_field_values("id", addresses), searcher.fast_field_values("seq", addresses)
+
+
+def _count(result: tantivy.SearchResult) -> int:
+    # The stubs do not say that there is one.
+    count: int = result.count  # type: ignore[attr-defined]
+    return count
 
 
 def aggregate(searcher: tantivy.Searcher, query: tantivy.Query, asked: dict[str, Any]) -> dict[str, Any]:

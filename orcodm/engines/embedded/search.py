@@ -34,8 +34,8 @@ from .columns import FEW, Columns, NotByColumns, marked, unmarked
 from .compile import Plan, among, but, within
 from .current import Current, Pending, View
 from .documents import ITEM, KINDS, Place, count, item, items_from, places, scan, walk
-from .index import Hit, IndexFailure, find, frequency
-from .layout import WORDS
+from .index import Hit, IndexFailure, find, find_sorted, frequency
+from .layout import STRINGS, WORDS
 from .matches import Match
 from .ordering import SCORE, Key, best_first, ordering, read_cursor
 from .orders import LONGEST, Orders
@@ -43,9 +43,9 @@ from .pages import offset_page, stream_page
 from .query import Query, understand
 from .rows import SMALL_PAGE, Rows
 from .scoring import Corpus, average_length, corpus
-from .sorting import Sorted
+from .sorting import Numbers, Sorted
 from .store import Store
-from .terms import scopes
+from .terms import KEY, scopes
 from .vocabulary import Vocabularies
 
 T = TypeVar("T")
@@ -228,11 +228,14 @@ class _Answer:
             order = Sorted(searcher, layout, operation.sort, self._by_place)
             if (odd := marked(layout, query, order.marks)) is not None:
                 others += self._matches(odd, FEW)
-            ids = order.page(unmarked(layout, query, order.marks), last, end)
+            first = order.page(unmarked(layout, query, order.marks), last, end)
         except NotByColumns:
             return None
-        # The order needs no scores, but the results show them.
-        hits = find(searcher, among(query, ids), len(ids))[1] if ids else []
+        if (score := self._plan.score) is not None:
+            hits = [Hit(score, *numbers) for numbers in first]
+        else:  # the order needs no scores, but the results show them
+            ids = [identity for identity, _ in first]
+            hits = find(searcher, among(query, ids), len(ids))[1] if ids else []
         page = nsmallest(end, chain(self._beyond(others, key), self._fetched(hits)), key=key)
         if operation.cursor is None:
             total = find(searcher, query, 0)[0] + fresh
@@ -251,13 +254,23 @@ class _Answer:
     def _entries(self, query: tantivy.Query) -> Iterator[Entry]:
         return (match.entry for match in self._matches(query, FEW))
 
-    def _by_place(self, query: tantivy.Query, after: Place | None, wanted: int) -> list[int]:
-        """The ids of the first matches by place, beyond one."""
+    def _by_place(self, query: tantivy.Query, after: Place | None, wanted: int) -> list[Numbers]:
+        """The first matches by place, beyond one."""
         assert self._view.searcher is not None
+        if after is None and (column := self._keys()) is not None:
+            _, placed = find_sorted(self._view.searcher, query, wanted, column, descending=False)
+            return [(one.id, one.seq) for one in placed]
         total, hits = find(self._view.searcher, query, CHUNK)
         if total > len(hits):
             _, hits = find(self._view.searcher, query, total)
-        return [hit.id for hit in self._first(hits, wanted, after)]
+        return [(hit.id, hit.seq) for hit in self._first(hits, wanted, after)]
+
+    def _keys(self) -> str | None:
+        """The column of keys, where these alone say the place: among the items of one collection."""
+        if self._collection is None or self._query.kinds != (ITEM,):
+            return None
+        column = self._view.layout.column(STRINGS, KEY)
+        return column.name if column is not None and column.own else None
 
     def _ordered(self) -> Page[SearchResult] | None:
         """A page out of the order of all matches; None for a first page, if there is no such order yet."""
@@ -367,13 +380,9 @@ class _Answer:
         operation = self._operation
         end = operation.offset + operation.limit
         fresh = list(self._pending())
-        count, hits = self._costly(searcher) if self._plan.costly else self._quick(searcher, end)
-        matches: Iterable[Match]
-        if end == operation.offset:
-            matches = ()
-        elif hits is None:
-            matches = [*fresh, *islice(self._read_on(None, scored=True), end)]
-        else:
+        count, hits = self._costly(searcher, end) if self._plan.costly else self._quick(searcher, end)
+        matches: list[Match] = []
+        if operation.limit:
             edge = hits[end - 1].score if len(hits) >= end else -math.inf
             sure = [hit for hit in hits if hit.score > edge]
             tied = [hit for hit in hits if hit.score == edge]
@@ -383,17 +392,24 @@ class _Answer:
         page = nsmallest(end, matches, key=best_first)[operation.offset :]
         return offset_page(operation, self._results(page), count + len(fresh), ())
 
-    def _costly(self, searcher: tantivy.Searcher) -> tuple[int, list[Hit]]:
-        """How many hits that are not pending there are, and all of them: by one search, if they have room."""
+    def _costly(self, searcher: tantivy.Searcher, end: int) -> tuple[int, list[Hit]]:
+        """As `_quick`, by one search where there is room for all."""
+        if (found := self._alike(searcher, end)) is not None:
+            return found
         query = self._settled(searcher)
         total, hits = find(searcher, query, ROOM)
         return total, hits if total == len(hits) else find(searcher, query, total)[1]
 
-    def _quick(self, searcher: tantivy.Searcher, end: int) -> tuple[int, list[Hit] | None]:
-        """How many hits that are not pending there are, and the first with all that are as good as the last.
+    def _alike(self, searcher: tantivy.Searcher, end: int) -> tuple[int, list[Hit]] | None:
+        """As `_quick`, for hits that all score the same, where the index can say which come first."""
+        column, score = self._keys(), self._plan.score
+        if column is None or score is None or end > DEEP:
+            return None
+        total, placed = find_sorted(searcher, self._settled(searcher), end, column, descending=False)
+        return total, [Hit(score, one.id, one.seq) for one in placed]
 
-        None instead of these where it is quicker to read on until enough documents match.
-        """
+    def _quick(self, searcher: tantivy.Searcher, end: int) -> tuple[int, list[Hit]]:
+        """How many hits are not pending, and the first of them with all that are as good as the last."""
         query, pending = self._indexed(searcher), self._view.pending
         # Of what the index found first, as many as are pending may have to be passed over.
         # A few more spare a second search where the page ends among equal scores.
@@ -402,12 +418,12 @@ class _Answer:
         hits = [hit for hit in found if hit.id not in pending]
         if total == len(found):
             return len(hits), hits
+        if self._operation.limit and (alike := self._alike(searcher, end)) is not None:
+            return alike
         stale = self._view.stale()
         count = total - (find(searcher, among(query, stale), 0)[0] if stale else 0)
         if not self._operation.limit:
             return count, []
-        if self._plan.constant and self._dense(searcher, total):
-            return count, None
         # Where the page ends among equal scores, all of these are needed to say which come first.
         for more in (asked + CHUNK // 10, asked + 2 * CHUNK, total):
             open_end = asked <= len(found) < total
@@ -438,7 +454,7 @@ class _Answer:
         scope = ITEM if self._collection is None else scopes(ITEM, self._collection)[2]
         return hits * DENSE > frequency(searcher, "scope", scope)
 
-    def _read_on(self, after: Place | None, *, scored: bool = False) -> Iterator[Match]:
+    def _read_on(self, after: Place | None) -> Iterator[Match]:
         """The matches in the order of places, from beyond one, without those that are pending."""
         matches, may_match, pending = self._query.matches, self._query.screen, self._view.pending
         for row in self._in_time(items_from(self._view.connection, self._collection, after)):
@@ -446,7 +462,7 @@ class _Answer:
                 continue
             stored = item(row)
             if stored.id not in pending and matches(entry := stored.entry()):
-                yield Match(stored, self._score(entry) if scored else 1.0, entry)
+                yield Match(stored, 1.0, entry)
 
     # -- a stream ----------------------------------------------------------------------------------
 
@@ -552,11 +568,9 @@ class _Answer:
             if (searcher := self._view.searcher) is None:
                 self._corpus = corpus(list(entries))
             else:
-                self._corpus = Corpus(
-                    searcher.num_docs,
-                    average_length(entries),
-                    partial(self._frequency, searcher),
-                )
+                known = self._view.progress.known
+                length = known.get("length") or known.setdefault("length", average_length(entries))
+                self._corpus = Corpus(searcher.num_docs, length, partial(self._frequency, searcher))
         return self._corpus
 
     def _frequency(self, searcher: tantivy.Searcher, field: str | None, word: str) -> int:

@@ -8,7 +8,7 @@ that goes on behind a key asks the same of what equals the key's first part, and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import tantivy
 from attrs import frozen
@@ -24,11 +24,14 @@ from .layout import BOOLEANS, NUMBERS, SCHEMA, STRINGS, Column, Layout
 from .ordering import MISSING, RANKS, SCORE, Key, Reversed
 from .terms import MANY, ODD
 
+Numbers: TypeAlias = tuple[int, int]
+"""A document's id and sequence number."""
+
 
 class ByPlace(Protocol):
-    """The first ids of a query's matches by place, beyond one."""
+    """The first of a query's matches by place, beyond one."""
 
-    def __call__(self, query: tantivy.Query, after: Place | None, wanted: int) -> list[int]: ...
+    def __call__(self, query: tantivy.Query, after: Place | None, wanted: int) -> list[Numbers]: ...
 
 
 @frozen
@@ -88,26 +91,26 @@ class Sorted:
         self.marks: Marks = [(clause.field, sign) for clause in self._clauses for sign in (ODD, MANY)]
         """Of the documents that the columns do not order; they are not to be among those of a query."""
 
-    def page(self, query: tantivy.Query, after: Key | None, wanted: int) -> list[int]:
-        """The ids of matches among which are the first so many beyond a key, and nothing before it."""
+    def page(self, query: tantivy.Query, after: Key | None, wanted: int) -> list[Numbers]:
+        """The numbers of matches among which are the first so many beyond a key, and nothing before it."""
         return self._first(query, 0, wanted) if after is None else self._beyond(query, 0, after, wanted)
 
-    def _first(self, query: tantivy.Query, depth: int, wanted: int) -> list[int]:
+    def _first(self, query: tantivy.Query, depth: int, wanted: int) -> list[Numbers]:
         if depth == len(self._clauses):
             return self._by_place(query, None, wanted)
         clause = self._clauses[depth]
         if clause.column is None:
             return self._first(query, depth + 1, wanted)
-        found = find_sorted(self._searcher, query, wanted + 1, clause.column.name, clause.descending)
+        _, found = find_sorted(self._searcher, query, wanted + 1, clause.column.name, clause.descending)
         if len(found) <= wanted or found[wanted].value != found[wanted - 1].value:
-            return [one.id for one in found[:wanted]]
+            return [(one.id, one.seq) for one in found[:wanted]]
         edge = found[wanted].value
-        before = [one.id for one in found if one.value != edge]
+        before = [(one.id, one.seq) for one in found if one.value != edge]
         part = MISSING if edge is None else _part(clause, edge)
         tied = self._first(clause.equal(query, part), depth + 1, wanted - len(before))
         return before + tied
 
-    def _beyond(self, query: tantivy.Query, depth: int, after: Key, wanted: int) -> list[int]:
+    def _beyond(self, query: tantivy.Query, depth: int, after: Key, wanted: int) -> list[Numbers]:
         if depth == len(self._clauses):
             return self._by_place(query, after[-1], wanted)
         clause, part = self._clauses[depth], after[depth]

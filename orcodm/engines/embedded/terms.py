@@ -19,6 +19,7 @@ BEGINNING: Final = 112
 """How much of a longer one is kept. Bounds of ranges up to this length are compared exactly."""
 
 COLLECTION: Final = "@path.collection"
+KEY: Final = "@path.key"
 UNINDEXED: Final = frozenset({KIND, COLLECTION, "@path.ref"})
 """Metadata without terms of its own: `scope` has two of them, and nobody searches for the third."""
 

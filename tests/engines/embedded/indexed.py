@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ctypes import c_float
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,9 @@ class Indexed:
                 assert found == expected
             else:
                 assert found >= expected
-            if plan.constant:
-                assert len({hit.score for hit in hits}) <= 1
+            if plan.score is not None:
+                score = c_float(plan.score).value  # which is what Tantivy calculates with
+                assert [hit.score for hit in hits] == pytest.approx([score] * total)
 
 
 @contextmanager

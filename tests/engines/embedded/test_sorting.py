@@ -16,7 +16,7 @@ from orcodm.engines.embedded.columns import NotByColumns, marked, unmarked
 from orcodm.engines.embedded.index import find
 from orcodm.engines.embedded.matches import Match
 from orcodm.engines.embedded.ordering import ordering, read_cursor, write_cursor
-from orcodm.engines.embedded.sorting import Sorted
+from orcodm.engines.embedded.sorting import Numbers, Sorted
 from orcodm.operations import Sort, SortField, SortRandom
 
 from ...strategies import documents
@@ -34,10 +34,11 @@ def check(indexed: Indexed, sort: tuple[Sort, ...], wanted: int) -> int:
     }
     expected = sorted(map(key, matches.values()))
 
-    def by_place(query: tantivy.Query, after: Any, wanted: int) -> list[int]:
+    def by_place(query: tantivy.Query, after: Any, wanted: int) -> list[Numbers]:
         _, hits = find(indexed.searcher, query, len(matches))
         places = sorted(matches[hit.id].stored.place for hit in hits)
-        return [place[-1] for place in places[bisect_right(places, after) if after else 0 :][:wanted]]
+        beyond = places[bisect_right(places, after) if after else 0 :]
+        return [(place[-1], matches[place[-1]].stored.seq) for place in beyond[:wanted]]
 
     found, last = [], None
     try:
@@ -46,7 +47,7 @@ def check(indexed: Indexed, sort: tuple[Sort, ...], wanted: int) -> int:
         odd = marked(indexed.layout, EVERYTHING, order.marks)
         rest = [] if odd is None else [hit.id for hit in find(indexed.searcher, odd, len(matches))[1]]
         while True:
-            page = [*order.page(query, last, wanted), *rest]
+            page = [*(identity for identity, _ in order.page(query, last, wanted)), *rest]
             keys = sorted(key(matches[number]) for number in page)
             keys = [each for each in keys if last is None or last < each][:wanted]
             if not keys:
