@@ -55,7 +55,8 @@ def test_what_is_sorted_out(query: str, value: Any, passes: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["n:36", "n:`36.0`", "true", "warm OR n:1", "??", "/wa.*/", "*:*", "@path.key:a", "@path.key:`a`"]
+    "query",
+    ["n:36", "n:`36.0`", "true", "warm OR n:1", "??", "/wa.*/", "*:*", "@path.key:a", "@path.key:`a`"],
 )
 def test_anything_may_match(query: str) -> None:
     assert screen(parse(query), encode) is None

@@ -170,14 +170,13 @@ class Columns:
         if column is None:
             return 0, {}
 
-        def most(size: int, **options: Any) -> dict[str, Any]:
-            # Each segment has to tell of all: a value that is rare in one may be frequent in another.
-            return self._aggregated("terms", name, column, ODD, size=size, segment_size=_ALL, **options)
-
         wanted = max(1, wanted)
-        found = most(wanted + 1)
+        # Of several segments each has to tell of all: what is rare in one may be frequent in another.
+        several = self._searcher.num_segments > 1
+        told = _ALL if several else wanted + 1
+        found = self._aggregated("terms", name, column, ODD, size=wanted + 1, segment_size=told)
         buckets = found["buckets"]
-        if found["doc_count_error_upper_bound"]:
+        if several and found["doc_count_error_upper_bound"]:
             raise NotByColumns
         total = sum(bucket["doc_count"] for bucket in buckets) + found["sum_other_doc_count"]
         if (
@@ -186,8 +185,9 @@ class Columns:
         ):
             # Of the values that are equally frequent the first ones count.
             above = [bucket for bucket in buckets if bucket["doc_count"] > least]
-            buckets = most(wanted, order={"_key": "asc"}, min_doc_count=least)["buckets"]
-            buckets = [*above, *(bucket for bucket in buckets if bucket["doc_count"] == least)]
+            by_name = {"order": {"_key": "asc"}, "min_doc_count": least, "segment_size": _ALL}
+            as_many = self._aggregated("terms", name, column, ODD, size=wanted, **by_name)["buckets"]
+            buckets = [*above, *(bucket for bucket in as_many if bucket["doc_count"] == least)]
         made: type = str if sort == STRINGS else float if column.mixed else int
         return total, {made(bucket["key"]): bucket["doc_count"] for bucket in buckets}
 
