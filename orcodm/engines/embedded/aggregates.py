@@ -13,6 +13,7 @@ import re
 from array import array
 from collections.abc import Iterator, Sequence
 from datetime import MAXYEAR, UTC, datetime, timedelta
+from heapq import nlargest
 from itertools import islice
 from typing import Any, Final, Protocol
 
@@ -322,13 +323,14 @@ class _TopValues:
         self._nulls = 0
         self._columns: Columns | None = None
         self._read: dict[tuple[int, Any], int] = {}
+        self._most = 0
 
     def read(self, columns: Columns) -> None:
         odd = list(columns.rest(self._name, ODD))
         found = columns.counts(self._name, self._aggregate.offset + self._aggregate.limit)
         for values in (found.strings, found.numbers, found.booleans):
             self._read |= {(RANKS[type(value)], value): count for value, count in values.items()}
-        self._columns, self._total, self._nulls = columns, found.values, found.nulls
+        self._columns, self._total, self._nulls, self._most = columns, found.values, found.nulls, found.most
         for entry in odd:
             self.add(entry)
 
@@ -344,7 +346,7 @@ class _TopValues:
 
     def result(self) -> TopValuesResult:
         offset, limit = self._aggregate.offset, self._aggregate.limit
-        counts = self._read | {key: count + self._known(*key) for key, count in self._counts.items()}
+        counts = self._counted(offset + limit)
         ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
         entries = [ValueCount(value, count) for (_, value), count in ranked]
         if self._nulls:
@@ -358,9 +360,16 @@ class _TopValues:
             entries=entries[offset : offset + limit],
         )
 
-    def _known(self, rank: int, value: Any) -> int:
-        """How often the columns have a value, of which they told the frequent ones only."""
-        known = self._read.get((rank, value))
-        if known is None:
-            known = 0 if self._columns is None else self._columns.count(self._name, value)
-        return known
+    def _counted(self, wanted: int) -> dict[tuple[int, Any], int]:
+        """How often values are there; those are left out that cannot be among the first so many."""
+        counts = {key: count + self._counts.get(key, 0) for key, count in self._read.items()}
+        others = {key: count for key, count in self._counts.items() if key not in counts}
+        if self._columns is None or not self._most:
+            return counts | others
+        surely = nlargest(wanted, counts.values())
+        needed = surely[-1] if len(surely) == wanted else 0
+        for (rank, value), count in others.items():
+            # The columns told of the frequent ones only.
+            if count + self._most >= needed:
+                counts[rank, value] = count + self._columns.count(self._name, value)
+        return counts

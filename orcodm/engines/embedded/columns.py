@@ -23,6 +23,8 @@ from .terms import MANY, ODD, UNINDEXED, boolean, mark, prefix, rounded
 MOST: Final = 60_000
 """More intervals than this are too many for the index."""
 _ALL: Final = 10_000_000
+SPARE: Final = 100
+"""So many more of the frequent values are asked for: the more there are, the less others can be there."""
 FEW: Final = 1_000
 """So many marked documents are looked at one by one."""
 
@@ -65,6 +67,8 @@ class Counts:
     numbers: Mapping[float, int] = field(factory=dict)
     booleans: Mapping[bool, int] = field(factory=dict)
     nulls: int = 0
+    most: int = 0
+    """How often a value that is not told can be there."""
 
 
 class NotByColumns(Exception):
@@ -142,15 +146,12 @@ class Columns:
         return [bucket["doc_count"] for bucket in found["buckets"]]
 
     def counts(self, name: str, wanted: int) -> Counts:
-        """Of the values of a field that are there most often, and that are as frequent as the last of these.
-
-        But for odd documents.
-        """
-        texts, strings = self._frequent(STRINGS, name, wanted)
-        figures, numbers = self._frequent(NUMBERS, name, wanted)
+        """The values of a field that are there most often, at least so many; but for odd documents."""
+        texts, strings, most_strings = self._frequent(STRINGS, name, wanted)
+        figures, numbers, most_numbers = self._frequent(NUMBERS, name, wanted)
         booleans, nulls = self._booleans(name), self._nulls(name)
         values = texts + figures + sum(booleans.values()) + nulls
-        return Counts(values, strings, numbers, booleans, nulls)
+        return Counts(values, strings, numbers, booleans, nulls, max(most_strings, most_numbers))
 
     # -- pieces ------------------------------------------------------------------------------------
 
@@ -164,32 +165,30 @@ class Columns:
     def _unmarked(self, name: str, *signs: str) -> tantivy.Query:
         return unmarked(self._layout, self._query, [(name, sign) for sign in signs])
 
-    def _frequent(self, sort: str, name: str, wanted: int) -> tuple[int, dict[Any, int]]:
-        """How many values there are in all, and the frequent ones."""
+    def _frequent(self, sort: str, name: str, wanted: int) -> tuple[int, dict[Any, int], int]:
+        """How many values there are in all, the frequent ones, and the most that others can be there."""
         column = own_column(self._layout, sort, name)
         if column is None:
-            return 0, {}
-
+            return 0, {}, 0
         wanted = max(1, wanted)
+        size = wanted + SPARE
         # Of several segments each has to tell of all: what is rare in one may be frequent in another.
         several = self._searcher.num_segments > 1
-        told = _ALL if several else wanted + 1
-        found = self._aggregated("terms", name, column, ODD, size=wanted + 1, segment_size=told)
+        told = _ALL if several else size
+        found = self._aggregated("terms", name, column, ODD, size=size, segment_size=told)
         buckets = found["buckets"]
         if several and found["doc_count_error_upper_bound"]:
             raise NotByColumns
         total = sum(bucket["doc_count"] for bucket in buckets) + found["sum_other_doc_count"]
-        if (
-            len(buckets) > wanted
-            and (least := buckets[wanted]["doc_count"]) == buckets[wanted - 1]["doc_count"]
-        ):
+        least = buckets[-1]["doc_count"] if len(buckets) == size else 0
+        above = [bucket for bucket in buckets if bucket["doc_count"] > least]
+        if len(above) < min(wanted, len(buckets)):
             # Of the values that are equally frequent the first ones count.
-            above = [bucket for bucket in buckets if bucket["doc_count"] > least]
             by_name = {"order": {"_key": "asc"}, "min_doc_count": least, "segment_size": _ALL}
-            as_many = self._aggregated("terms", name, column, ODD, size=wanted, **by_name)["buckets"]
-            buckets = [*above, *(bucket for bucket in as_many if bucket["doc_count"] == least)]
+            as_many = self._aggregated("terms", name, column, ODD, size=size, **by_name)["buckets"]
+            above += [bucket for bucket in as_many if bucket["doc_count"] == least]
         made: type = str if sort == STRINGS else float if column.mixed else int
-        return total, {made(bucket["key"]): bucket["doc_count"] for bucket in buckets}
+        return total, {made(bucket["key"]): bucket["doc_count"] for bucket in above}, least
 
     def _booleans(self, name: str) -> dict[bool, int]:
         if self._layout.column(BOOLEANS, name) is None:

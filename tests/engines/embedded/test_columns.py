@@ -12,8 +12,10 @@ import tantivy
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from orcodm.engines.embedded import columns
 from orcodm.engines.embedded.aggregates import accumulator
 from orcodm.engines.embedded.columns import Columns, NotByColumns
+from orcodm.lucene.entries import entry
 from orcodm.operations import Aggregate, Ranges, Stats, StatsResult, TimeSeries, TopValues
 
 from ...strategies import documents
@@ -48,9 +50,9 @@ def both(indexed: Indexed, aggregate: Aggregate) -> tuple[Any, Any]:
     read, added = (accumulator(aggregate, lambda field: lambda entry: []) for _ in range(2))
     for entry in indexed.entries.values():
         added.add(entry)
-    columns = Columns(indexed.searcher, indexed.layout, EVERYTHING, indexed.fetch)
+    read_from = Columns(indexed.searcher, indexed.layout, EVERYTHING, indexed.fetch)
     try:
-        read.read(columns)
+        read.read(read_from)
     except NotByColumns:
         return None, added.result()
     return read.result(), added.result()
@@ -97,3 +99,26 @@ def test_what_is_usual_is_read_from_the_columns(tmp_path: Path) -> None:
     for aggregate in AGGREGATES:
         read, expected = both(indexed, aggregate)
         assert read == expected or isinstance(read, StatsResult)
+
+
+LISTS = st.lists(st.builds(dict, tags=st.lists(st.sampled_from("abcdefg1234"), max_size=6)), max_size=12)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(LISTS, LISTS, st.integers(0, 3), st.integers(0, 3), st.integers(1, 4))
+def test_top_values_are_exact_however_few_the_index_tells(
+    values: list[Any], pending: list[Any], spare: int, offset: int, limit: int
+) -> None:
+    with tempfile.TemporaryDirectory() as path, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns, "SPARE", spare)
+        indexed = Indexed(Path(path) / "index", values)
+        fresh = [entry("item", {"key": "a"}, value) for value in pending]
+        read, added = (
+            accumulator(TopValues("tags", offset, limit), lambda field: lambda entry: []) for _ in range(2)
+        )
+        read.read(Columns(indexed.searcher, indexed.layout, EVERYTHING, indexed.fetch))
+        for each in fresh:
+            read.add(each)
+        for each in (*indexed.entries.values(), *fresh):
+            added.add(each)
+        assert read.result() == added.result()
