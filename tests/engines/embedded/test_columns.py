@@ -48,8 +48,8 @@ AGGREGATES: list[Aggregate] = [
 def both(indexed: Indexed, aggregate: Aggregate) -> tuple[Any, Any]:
     """By the columns (None where they do not say) and by the entries."""
     read, added = (accumulator(aggregate, lambda field: lambda entry: []) for _ in range(2))
-    for entry in indexed.entries.values():
-        added.add(entry)
+    for each in indexed.entries.values():
+        added.add(each)
     read_from = Columns(indexed.searcher, indexed.layout, EVERYTHING, indexed.fetch)
     try:
         read.read(read_from)
@@ -101,7 +101,9 @@ def test_what_is_usual_is_read_from_the_columns(tmp_path: Path) -> None:
         assert read == expected or isinstance(read, StatsResult)
 
 
-LISTS = st.lists(st.builds(dict, tags=st.lists(st.sampled_from("abcdefg1234"), max_size=6)), max_size=12)
+LISTS: st.SearchStrategy[list[Any]] = st.lists(
+    st.builds(dict, tags=st.lists(st.sampled_from("abcdefg1234"), max_size=6)), max_size=12
+)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
