@@ -83,8 +83,9 @@ def _dump(value: Any, option: int) -> bytes:
         return json.dumps(
             value, ensure_ascii=False, separators=(",", ":"), sort_keys=bool(option & orjson.OPT_SORT_KEYS)
         ).encode()
-    # Only a value that shows as null can have been NaN; only that many brackets can nest too deep.
-    if b"null" in data or data.count(b"[") + data.count(b"{") > MAX_DEPTH:
+    # Only a value that shows as null can have been NaN; only that many brackets can nest too deep, and each
+    # of them is closed again.
+    if b"null" in data or (len(data) > 2 * MAX_DEPTH and data.count(b"[") + data.count(b"{") > MAX_DEPTH):
         check(value)
     return data
 

@@ -105,6 +105,12 @@ def load(
     known = unit.known(identity)
     if known is not None:
         return _of(model, known)
+    document = _made(unit, item, identity, make)
+    fresh.append(document)
+    return document
+
+
+def _made(unit: Unit, item: Any, identity: tuple[Any, ...], make: Callable[[Any], Any]) -> Any:
     try:
         document = make(item.value)
     except InvalidDocument as error:
@@ -112,7 +118,6 @@ def load(
     document._stored(item)
     document._state = State(identity, item.ref, _text(item), item.reftime)
     unit.remember(document)
-    fresh.append(document)
     return document
 
 
@@ -122,14 +127,10 @@ def load_all(
     """The documents of stored items; `loading` is a `load` that knows what they are."""
     fresh: list[Any] = []
     documents = [loading(unit, item, fresh) for item in items]
-    yield from _loaded(unit, fresh)
-    return documents
-
-
-def _loaded(unit: Unit, fresh: list[Any]) -> Flow[None]:
     if signals.post_load.receivers:
         for document in fresh:
             yield from _tell(signals.post_load, unit, document)
+    return documents
 
 
 def get(
@@ -152,9 +153,9 @@ def get(
         if default is RAISE:
             raise
         return default
-    fresh: list[Any] = []
-    document = load(unit, item, identity, make, fresh, model)
-    yield from _loaded(unit, fresh)
+    document = _made(unit, item, identity, make)
+    if signals.post_load.receivers:
+        yield from _tell(signals.post_load, unit, document)
     return document
 
 

@@ -196,6 +196,18 @@ def test_what_does_not_fit_is_refused_and_the_rest_is_stored(engine: Engine) -> 
     assert engine.execute(Get(collection="c", key="free")).reftime == 5
 
 
+def test_a_relation_from_what_was_purged_leads_on_once_it_is_back(filled: Engine, other: Engine) -> None:
+    filled.execute(Put(collection="users", key="bob", value="back"))
+    filled.execute(PutRelation(**{**ENDS, "key": "bob", "to_key": "ada"}, kind="knows"))
+    filled.execute(Delete(collection="users", key="bob", purge=True))
+    other.execute(Restore(records=everything(filled)))
+    there_and_back = ListRelations(collection="users", key="ada", kinds=("knows", "knows"))
+    for engine in (filled, other):
+        assert engine.execute(there_and_back).results == ()
+        engine.execute(Put(collection="users", key="bob", value="new"))
+        assert [item.key for item in engine.execute(there_and_back).results] == ["ada"]
+
+
 def test_an_event_that_is_gone_can_come_back(filled: Engine) -> None:
     records = everything(filled)
     filled.execute(DeleteEvent(**EVENT))

@@ -20,6 +20,7 @@ from orcodm.operations import (
     RelationItem,
     Written,
 )
+from orcodm.refs import value_ref
 
 from .asking import THINGS, delete, follow, history, item, keys, listed, put, put_all
 
@@ -240,12 +241,30 @@ def test_a_target_that_comes_back_is_related_again(people: Engine) -> None:
     assert related(people, "a", "friends") == ["b"]
 
 
-def test_a_path_through_an_item_that_is_gone_leads_nowhere(people: Engine) -> None:
+@pytest.mark.parametrize("purge", [False, True])
+def test_a_path_through_an_item_that_is_gone_leads_nowhere_until_it_is_back(
+    people: Engine, purge: bool
+) -> None:
     relate(people, "a", "friends", "b")
     relate(people, "b", "friends", "c")
     assert related(people, "a", "friends", "friends") == ["c"]
-    delete(people, "b")
+    delete(people, "b", purge=purge)
     assert related(people, "a", "friends", "friends") == []
+    put(people, "b", {"name": "again"})
+    assert related(people, "a", "friends", "friends") == ["c"]
+
+
+def test_what_was_purged_is_new_again_whatever_its_relations(people: Engine) -> None:
+    relate(people, "b", "friends", "c")
+    delete(people, "b", purge=True)
+    assert "b" not in listed(people)
+    with pytest.raises(NotFound):
+        history(people, "b")
+    assert put(people, "b", {"name": "Bob"}, IfAbsent()) == value_ref(None, {"name": "Bob"})
+    delete(people, "b", purge=True)
+    unrelate(people, "b", "friends", "c")
+    put(people, "b", {"name": "again"})
+    assert related(people, "b", "friends") == []
 
 
 # -- conditions ------------------------------------------------------------------------------------

@@ -66,8 +66,15 @@ _VERSIONS_FROM: Final = _VERSIONS.replace(
 )
 
 _ADD_VERSION: Final = "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?)"
-_ADD_HEAD: Final = "INSERT INTO heads VALUES (?, ?, ?, ?, 1)"
-_TRY_HEAD: Final = "INSERT INTO heads VALUES (?, ?, ?, ?, 1) ON CONFLICT DO NOTHING"
+# Nothing is done where there is one already, but for one without a version.
+_ADD_HEAD: Final = (
+    "INSERT INTO heads VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
+    " SET id = excluded.id, seq = excluded.seq, live = excluded.live WHERE seq = 0"
+)
+_LEAVE_SOURCE: Final = (
+    "INSERT INTO heads SELECT ?1, ?2, 0, 0, 0"
+    " WHERE EXISTS (SELECT 1 FROM relations WHERE collection = ?1 AND key = ?2)"
+)
 _MOVE_HEAD: Final = "UPDATE heads SET seq = ?, live = ? WHERE collection = ? AND key = ?"
 
 
@@ -159,7 +166,7 @@ def put(transaction: Transaction, operation: Put) -> Written:
     if type(operation.condition) is IfAbsent:
         # Most often the key is new, and then trying is cheaper than looking first.
         seq = transaction.sequence + 1
-        if transaction.execute(_TRY_HEAD, (collection, key, seq, seq)).rowcount:
+        if transaction.execute(_ADD_HEAD, (collection, key, seq, seq, True)).rowcount:
             ref = link(None, sorted_text)
             transaction.execute(
                 _ADD_VERSION, (transaction.advance(), None, collection, key, ref, transaction.now, text)
@@ -182,11 +189,11 @@ def create(transaction: Transaction, operations: Sequence[Put]) -> list[Written]
     for seq, operation in enumerate(operations, first):
         collection, key, value = operation.collection, operation.key, operation.value
         ref = link(None, canonical(value))
-        heads.append((collection, key, seq, seq))
+        heads.append((collection, key, seq, seq, True))
         versions.append((seq, None, collection, key, ref, now, encode(value)))
         results.append(Written(collection=collection, key=key, ref=ref))
     transaction.execute("SAVEPOINT creation")
-    made = transaction.executemany(_TRY_HEAD, heads).rowcount
+    made = transaction.executemany(_ADD_HEAD, heads).rowcount
     if made == len(heads):
         transaction.executemany(_ADD_VERSION, versions)
         transaction.sequence += made
@@ -241,6 +248,7 @@ def delete(transaction: Transaction, operation: Delete) -> None:
             f"DELETE FROM versions WHERE seq IN ({_WHOLE_CHAIN} SELECT seq FROM chain)", (collection, key)
         )
         transaction.execute("DELETE FROM heads WHERE collection = ? AND key = ?", (collection, key))
+        transaction.execute(_LEAVE_SOURCE, (collection, key))
         transaction.execute("INSERT INTO erased VALUES (?, ?)", (transaction.advance(), identity))
     elif head[3] is not None:
         _store(transaction, collection, key, head, tombstone_ref(head[1]), None)
@@ -250,7 +258,8 @@ def delete_collection(transaction: Transaction, operation: DeleteCollection) -> 
     """Erase a collection; relations of other collections that lead into it go as well."""
     collection = operation.collection
     gone = transaction.execute(
-        "SELECT id FROM heads WHERE collection = ?1 UNION ALL SELECT id FROM events WHERE collection = ?1 "
+        "SELECT id FROM heads WHERE collection = ?1 AND seq "
+        "UNION ALL SELECT id FROM events WHERE collection = ?1 "
         "UNION ALL SELECT id FROM relations WHERE collection = ?1 OR to_collection = ?1",
         (collection,),
     ).fetchall()
@@ -282,7 +291,7 @@ def _store(
     seq = transaction.advance()
     if head is None:
         previous, reftime = None, transaction.now
-        transaction.execute(_ADD_HEAD, (collection, key, seq, seq))
+        transaction.execute(_ADD_HEAD, (collection, key, seq, seq, True))
     else:
         # The clock may have been set back; a history does not run backwards.
         previous, reftime = head[0], max(transaction.now, head[2])

@@ -28,6 +28,8 @@ _PHASES: Final = {
 """What is dumped one after the other; the first column is where the next page goes on."""
 
 _KNOWN: Final = items._WHOLE_CHAIN + "SELECT 1 FROM chain WHERE ref = ?"
+# A relation may lead from what was purged.
+_KEEP_SOURCE: Final = "INSERT INTO heads VALUES (?, ?, 0, 0, 0) ON CONFLICT DO NOTHING"
 
 
 # -- out -------------------------------------------------------------------------------------------
@@ -112,7 +114,7 @@ def _restore_version(transaction: Transaction, version: Version) -> bool:
         raise Conflict.of_ref(*place, version.ref, None if head is None or head[3] is None else previous)
     seq = transaction.advance()
     if head is None:
-        transaction.execute("INSERT INTO heads VALUES (?, ?, ?, ?, ?)", (*place, seq, seq, text is not None))
+        transaction.execute(items._ADD_HEAD, (*place, seq, seq, text is not None))
     else:
         transaction.execute(items._MOVE_HEAD, (seq, text is not None, *place))
     before = None if head is None else head[0]
@@ -131,4 +133,6 @@ def _restore_row(
     text = encode(record.value)
     seq = transaction.advance()
     transaction.execute(add, (seq, seq, *path, record.ref, record.reftime, text))
+    if isinstance(record, RelationItem):
+        transaction.execute(_KEEP_SOURCE, (record.collection, record.key))
     return True

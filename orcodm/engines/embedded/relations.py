@@ -44,10 +44,19 @@ _BETWEEN_LIVING: Final = (
 )
 _HOP: Final = (
     "FROM ends{} s CROSS JOIN relations r ON r.collection = s.collection AND r.key = s.key AND r.kind = ?"
-    " CROSS JOIN heads h ON h.collection = r.to_collection AND h.key = r.to_key AND h.live"
+)
+_TO_LIVING: Final = " CROSS JOIN heads h ON h.collection = r.to_collection AND h.key = r.to_key AND h.live"
+_NOT_GONE: Final = (
+    " WHERE NOT EXISTS (SELECT 1 FROM heads h INDEXED BY heads_gone"
+    " WHERE h.collection = r.to_collection AND h.key = r.to_key AND NOT h.live)"
 )
 _ADD: Final = "INSERT INTO relations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _UPDATE: Final = "UPDATE relations SET seq = ?, ref = ?, reftime = ?, value = ?" + _WHERE
+_LET_SOURCE_GO: Final = (
+    "DELETE FROM heads WHERE collection = ?1 AND key = ?2 AND seq = 0"
+    " AND NOT EXISTS (SELECT 1 FROM relations WHERE collection = ?1 AND key = ?2)"
+)
+"""After the last relation of a source that was purged."""
 _LIVE: Final = "SELECT 1 FROM heads WHERE collection = ? AND key = ? AND live"
 
 One = GetRelation | PutRelation | DeleteRelation
@@ -101,16 +110,18 @@ def list_relations(connection: sqlite3.Connection, operation: ListRelations) -> 
 def _walk(hops: int) -> str:
     """The statement that takes so many hops: the items at the last, with the age of the oldest way in."""
     # Each hop is a set, so that a cycle or several ways to one place cannot multiply; a single one is a set
-    # already. A page is cut out before the values are read.
+    # already. A page is cut out before the values are read. What leads on has a head, as any source has, and
+    # it is quicker to see that it is not among the few that are gone.
     ends = ["ends0 (collection, key) AS (SELECT ?, ?)"]
     ends += [
-        f"ends{hop} (collection, key) AS (SELECT DISTINCT h.collection, h.key {_HOP.format(hop - 1)})"
+        f"ends{hop} (collection, key) AS"
+        f" (SELECT DISTINCT r.to_collection, r.to_key {_HOP.format(hop - 1)}{_NOT_GONE})"
         for hop in range(1, hops)
     ]
     age, grouped = ("r.id", "") if hops == 1 else ("min(r.id)", "GROUP BY h.seq")
     return (
         f"WITH {', '.join(ends)} SELECT d.age, v.collection, v.key, v.ref, v.reftime, v.value FROM"
-        f" (SELECT {age} AS age, h.seq AS seq {_HOP.format(hops - 1)} {grouped}"
+        f" (SELECT {age} AS age, h.seq AS seq {_HOP.format(hops - 1)}{_TO_LIVING} {grouped}"
         "  ORDER BY age LIMIT ? OFFSET ?) d CROSS JOIN versions v ON v.seq = d.seq"
     )
 
@@ -143,6 +154,7 @@ def delete_relation(transaction: Transaction, operation: DeleteRelation) -> None
         _check(operation, row)
     if row is not None:
         transaction.execute("DELETE FROM relations" + _WHERE, path)
+        transaction.execute(_LET_SOURCE_GO, (operation.collection, operation.key))
         transaction.execute("INSERT INTO erased VALUES (?, ?)", (transaction.advance(), row[1]))
 
 

@@ -7,7 +7,8 @@ needs to catch up.
 * `versions` is a log of item versions, tombstones included (`value` is NULL), each naming the version
   before it. Nothing in it is ever changed; a purge removes the whole chain of a key.
 * `heads` says which version of a key is the current one. `id` is the number of the key's first version: it
-  identifies the key until it is purged.
+  identifies the key until it is purged. Every source of a relation has a head: one that was purged has a head
+  without a version (`seq` 0), so that a walk has only to ask whether it is among the heads that do not live.
 * `events` and `relations` hold the current ones only. An update moves the row to a new number; `id` stays
   the number of the first write (so relations ordered by `id` are ordered by age).
 * `erased` remembers the ids that are gone without a tombstone: purged keys, deleted events and relations.
@@ -22,7 +23,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Final
 
-from ...errors import CorruptDatabase, NewerDatabase
+from ...errors import CorruptDatabase, NewerDatabase, ReadOnly
 
 APPLICATION_ID: Final = 0x6F64_6D31
 """In the file's header, so that `file` and we can tell it from other SQLite databases ("odm1")."""
@@ -98,7 +99,16 @@ def _second(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE UNIQUE INDEX relations_by_age ON relations (id)")
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _second)
+def _third(connection: sqlite3.Connection) -> None:
+    # Of all the documents that walks come by, next to none are gone: those are looked up in a small index.
+    connection.execute(
+        "INSERT INTO heads SELECT DISTINCT collection, key, 0, 0, 0 FROM relations r WHERE NOT EXISTS "
+        "(SELECT 1 FROM heads h WHERE h.collection = r.collection AND h.key = r.key)"
+    )
+    connection.execute("CREATE INDEX heads_gone ON heads (collection, key) WHERE NOT live")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _second, _third)
 """Step n takes a file of version n to version n + 1; version 0 is an empty file."""
 
 
@@ -126,6 +136,15 @@ def migrate(connection: sqlite3.Connection, path: str) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def check(connection: sqlite3.Connection, path: str) -> None:
+    """Raise `NewerDatabase`, `CorruptDatabase` or `ReadOnly` where a file that stays as it is is not current."""
+    if _version(connection, path) < len(MIGRATIONS):
+        raise ReadOnly(
+            f"{path} was written by an older orcodm: open it once where it may be written to, "
+            "which brings it up to date"
+        )
 
 
 def _version(connection: sqlite3.Connection, path: str) -> int:

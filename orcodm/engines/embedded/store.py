@@ -29,7 +29,7 @@ from ...errors import (
     SessionClosed,
     StorageError,
 )
-from .schema import migrate
+from .schema import check, migrate
 
 R = TypeVar("R")
 Operation = TypeVar("Operation")
@@ -82,8 +82,8 @@ class Store:
         with self._translated():
             connection = self._open()
             try:
-                if path is None or not connection.execute("PRAGMA query_only").fetchone()[0]:
-                    migrate(connection, self.name)
+                read_only = path is not None and connection.execute("PRAGMA query_only").fetchone()[0]
+                (check if read_only else migrate)(connection, self.name)
                 self.database: str = connection.execute(
                     "SELECT value FROM properties WHERE name = 'database'"
                 ).fetchone()[0]

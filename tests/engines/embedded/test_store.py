@@ -27,6 +27,7 @@ from orcodm.errors import (
     NewerDatabase,
     NotFound,
     OrcodmError,
+    ReadOnly,
     SessionClosed,
     StorageError,
 )
@@ -40,6 +41,7 @@ from orcodm.operations import (
     Item,
     List,
     ListRefs,
+    ListRelations,
     Ping,
     Put,
     PutRelation,
@@ -194,6 +196,44 @@ def test_a_file_of_the_first_version_gets_its_index(path: Path, monkeypatch: pyt
         plan = connection.execute(f"EXPLAIN QUERY PLAN {_PHASES['relations'].format('')}", (0,)).fetchall()
     assert [step[3] for step in plan] == ["SEARCH relations USING INDEX relations_by_age (id>?)"]
     engine.close()
+
+
+def test_a_walk_in_a_file_of_the_second_version_does_not_lead_through_what_was_purged(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = EmbeddedEngine(str(path))
+    for key, to in (("a", "b"), ("b", "c"), ("c", "a")):
+        for one in (key, to):
+            put(engine, one, 1)
+        engine.execute(
+            PutRelation(collection="things", key=key, kind="next", to_collection="things", to_key=to)
+        )
+    engine.execute(Delete(collection="things", key="b", purge=True))
+    engine.close()
+    with sqlite3.connect(path) as connection:  # the file as it was before there was a third version
+        connection.execute("DELETE FROM heads WHERE seq = 0")
+        connection.execute("DROP INDEX heads_gone")
+        connection.execute("PRAGMA user_version = 2")
+    connection.close()
+    engine = EmbeddedEngine(str(path))
+
+    def after(key: str, hops: int) -> list[str]:
+        walk = ListRelations(collection="things", key=key, kinds=("next",) * hops)
+        return [item.key for item in engine.execute(walk).results]
+
+    assert (after("a", 2), after("c", 1), after("c", 2)) == ([], ["a"], [])
+    put(engine, "b", 2)
+    assert (after("a", 2), after("c", 2), after("c", 3)) == (["c"], ["b"], ["c"])
+    engine.close()
+
+
+def test_an_older_file_that_cannot_be_written_to_is_refused_with_a_sentence(path: Path) -> None:
+    EmbeddedEngine(str(path)).close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 2")
+    with pytest.raises(ReadOnly, match="older orcodm: open it once where it may be written to"):
+        schema.check(connection, str(path))
+    connection.close()
 
 
 def test_a_migration_that_fails_leaves_the_older_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
