@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from attrs import frozen
@@ -38,6 +39,7 @@ class Number:
         return kind is float and leaf == self.nearest
 
 
+@lru_cache(maxsize=1_000)  # whoever compiles a query asks for the same texts
 def number(text: str) -> Number | None:
     """The number whose JSON the text is: `36`, `-0.5`, `1e3`; None for `036`, `.5`, `+1`, `NaN`."""
     match = _NUMBER.fullmatch(text)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import assert_never
 
 from .tree import (
@@ -122,6 +123,7 @@ _RESERVED = frozenset({"AND", "OR", "NOT", "&&", "||"})
 _RESERVED_FIELDS = _RESERVED | {"NEAR", "IN", "_exists_"}
 
 
+@lru_cache(maxsize=1_000)
 def _prefix(field: str | None) -> str:
     return "" if field is None else f"{_word(field, _RESERVED_FIELDS)}:"
 

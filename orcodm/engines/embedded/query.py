@@ -26,7 +26,6 @@ class Query:
         self.text = text
         self.tree: Node = parse(text)
         self.matches: Callable[[Entry], bool] = compile_query(self.tree)
-        self.screen = screen(self.tree, encode)
         self.kinds = KINDS if mentions_kind(self.tree) else (ITEM,)
         self.everything = isinstance(self.tree, MatchAll) and self.kinds == (ITEM,)
         self.measured = find_near(self.tree) is not None
@@ -44,6 +43,11 @@ class Query:
             plan = compile_plan(self.tree, layout)
             self._planned = layout, version, plan
         return plan
+
+    @cached_property
+    def screen(self) -> Callable[[bytes], bool] | None:
+        """Whether a value with this JSON text may match; None where any may."""
+        return screen(self.tree, encode)
 
     @cached_property
     def scorer(self) -> Scorer:
