@@ -139,7 +139,7 @@ def migrate(connection: sqlite3.Connection, path: str) -> None:
 
 
 def check(connection: sqlite3.Connection, path: str) -> None:
-    """Raise `NewerDatabase`, `CorruptDatabase` or `ReadOnly` where a file that stays as it is is not current."""
+    """Raise `NewerDatabase`, `CorruptDatabase` or `ReadOnly` where a file cannot be used as it is."""
     if _version(connection, path) < len(MIGRATIONS):
         raise ReadOnly(
             f"{path} was written by an older orcodm: open it once where it may be written to, "
