@@ -61,11 +61,21 @@ def fuzzy(text: str, edits: int) -> TokenTest:
     alignment), so `ca` is three edits from `abc`.
     """
     length = len(text)
+    letters = list(set(text))
 
     def close(token: str) -> bool:
         if token == text:
             return True
-        return abs(len(token) - length) <= edits and _distance(text, token, edits) <= edits
+        if abs(len(token) - length) > edits:
+            return False
+        # It takes an edit to be rid of a letter, and most words are sorted out by that.
+        missing = 0
+        for letter in letters:
+            if letter not in token:
+                missing += 1
+                if missing > edits:
+                    return False
+        return _distance(text, token, edits) <= edits
 
     return close
 

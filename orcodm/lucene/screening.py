@@ -12,10 +12,12 @@ from collections.abc import Callable
 
 from .analysis import analyze, normalize
 from .literals import equality
-from .tree import Boolean, Boost, Node, Occur, Phrase, Term, Verbatim, Wildcard
+from .tree import Boolean, Boost, Node, Occur, Phrase, Regexp, Term, Verbatim, Wildcard
 
 # Of a pattern what must be there as it is. A backslash may be before any character.
 _PIECES = re.compile(r"(?<!\\)[a-z0-9]+").findall
+# Of a regular expression without alternatives what every match begins with.
+_START = re.compile(r"[a-z0-9]+(?![?*+{])").match
 
 Needles = tuple[bytes, ...]
 """Texts in lower case of which one must be there."""
@@ -50,13 +52,18 @@ def _needles(node: Node, encode: Encode) -> Needles | None:
         return _needles(node.node, encode)
     if isinstance(node, Boolean):
         return _of_clauses(node, encode)
-    if isinstance(node, Wildcard):
-        pieces = _PIECES(normalize(node.pattern)) if not (node.field or "").startswith("@") else []
-        return (max(pieces, key=len).encode(),) if pieces else None
-    if not isinstance(node, Term | Phrase | Verbatim):
+    if not isinstance(node, Term | Phrase | Verbatim | Wildcard | Regexp) or (node.field or "").startswith(
+        "@"
+    ):
         return None
-    if (node.field or "").startswith("@") or equality(node.text) is not None:
-        return None  # not in the value, or a number: these are written in more than one way
+    if isinstance(node, Wildcard):
+        pieces = _PIECES(normalize(node.pattern))
+        return (max(pieces, key=len).encode(),) if pieces else None
+    if isinstance(node, Regexp):
+        start = _START(node.pattern) if "|" not in node.pattern else None
+        return (start[0].encode(),) if start else None
+    if equality(node.text) is not None:
+        return None  # a number is written in more than one way
     if isinstance(node, Verbatim):
         return (encode(node.text)[1:-1].lower(),)
     words = tuple(dict.fromkeys(analyze(node.text)))

@@ -25,7 +25,7 @@ from ..java import Missing as NoJava
 from .ground import Ground
 from .measure import OURS, Bar, Missing, Row, Side, below, within
 from .peers.ours import Word, documents
-from .search import WORDS
+from .search import common_words
 from .wordnet import Synset
 
 DIRECT: Final = "opensearch-py"
@@ -72,7 +72,7 @@ def _rows(ground: Ground, ours: Ours, theirs: Direct) -> Iterator[Row]:
     yield row("get", CLOSE, "get", keys)
     yield row("index", CLOSE, "create", synsets[:50])
     yield row("get, index where it is the same", CLOSE, "replace", keys[:50])
-    yield row("search, 10 documents", CLOSE, "search", WORDS)
+    yield row("search, 10 documents", CLOSE, "search", common_words(ground)[:50])
     thousand = ground.synsets[:1_000]
     for work, commit in (("commit of 1,000 new", ours.commit_new), ("commit of 1,000 changed", ours.commit)):
         with counted() as requests:

@@ -44,6 +44,9 @@ class Ground:
         """Some keys, the same in every run."""
         return random.Random(7).sample(self._keys, min(count, self.size))
 
+    def value(self, key: str) -> Any:
+        return self._values[key]
+
     def lemmas(self, count: int) -> list[str]:
         return [self._values[key]["lemma"] for key in self.sample(count)]
 

@@ -47,6 +47,9 @@ def test_what_matches_passes(tree: Node, value: Any) -> None:
         ("Wa*m", {"a": "cold"}, False),
         (r"\war*", {"a": "warm"}, True),
         ("wa*", {"a": "cold"}, False),
+        ("/war[a-m]+/", {"a": "WARM"}, True),
+        ("/war[a-m]+/", {"a": "cold"}, False),
+        ("/wx*arm/", {"a": "warm"}, True),
     ],
 )
 def test_what_is_sorted_out(query: str, value: Any, passes: bool) -> None:
@@ -56,7 +59,19 @@ def test_what_is_sorted_out(query: str, value: Any, passes: bool) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["n:36", "n:`36.0`", "true", "warm OR n:1", "??", "/wa.*/", "*:*", "@path.key:a", "@path.key:`a`"],
+    [
+        "n:36",
+        "n:`36.0`",
+        "true",
+        "warm OR n:1",
+        "??",
+        "/.*wa/",
+        "/w?x/",
+        "/wa|x/",
+        "*:*",
+        "@path.key:a",
+        "@path.key:`a`",
+    ],
 )
 def test_anything_may_match(query: str) -> None:
     assert screen(parse(query), encode) is None

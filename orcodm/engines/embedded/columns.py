@@ -23,7 +23,7 @@ from .terms import MANY, ODD, UNINDEXED, boolean, mark, prefix, rounded
 MOST: Final = 60_000
 """More intervals than this are too many for the index."""
 _ALL: Final = 10_000_000
-SPARE: Final = 100
+SPARE: Final = 1_000
 """So many more of the frequent values are asked for: the more there are, the less others can be there."""
 FEW: Final = 1_000
 """So many marked documents are looked at one by one."""
