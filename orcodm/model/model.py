@@ -103,6 +103,10 @@ class Model:
         except Misfits as error:
             raise mapping.invalid(type(self), self._shown_key(), error) from None
 
+    def _validate(self) -> None:
+        if self.schema().validates:
+            self._dumped(validate=True)
+
     def _fill(self, value: Any) -> None:
         try:
             (self._schema or self.schema()).fill(self, value)

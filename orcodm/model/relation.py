@@ -158,6 +158,9 @@ class Relation(Tracked, Generic[S, T]):
     def _dumped(self, validate: bool) -> dict[str, Any]:
         return self.properties
 
+    def _validate(self) -> None:
+        """Properties have no validators."""
+
     def _fill(self, value: Any) -> None:
         self.properties = value or {}
 

@@ -79,7 +79,8 @@ class Schema:
         self._plain = all(plain_type(attribute.type) for attribute in attributes)
         self._validated = tuple(attribute for attribute in attributes if attribute.validators)
         self._nested = tuple(attribute for attribute in attributes if _mentions_model(attribute.type))
-        self._to_validate = bool(self._validated or self._nested)
+        self.validates = bool(self._validated or self._nested)
+        """Whether there are validators, or may be in nested objects."""
 
     def keeps(self, value: Any) -> bool:
         """Whether what `fill` and `to_value` make of a stored value is known to be the same."""
@@ -138,7 +139,7 @@ class Schema:
             value = None
         if value is None:
             value = self._dump_each(instance, fields, validate)
-        elif validate and self._to_validate and (problems := list(self.invalid(instance, value))):
+        elif validate and self.validates and (problems := list(self.invalid(instance, value))):
             raise Misfits(problems)
         extra = fields.get("_extra")
         if extra:

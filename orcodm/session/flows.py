@@ -25,7 +25,7 @@ from ..errors import (
     Problem,
     UsageError,
 )
-from ..flow import Call, Flow, perform, send
+from ..flow import Call, Flow, Step, perform, send
 from ..operations import (
     Batch,
     Condition,
@@ -58,7 +58,7 @@ ATTEMPTS: Final = 20
 """How often a save with `on_conflict` starts anew when others keep being faster."""
 
 
-@frozen
+@frozen(slots=False)
 class Outcome:
     """What became of one document of a bulk save: `error` is None where it is stored.
 
@@ -154,8 +154,7 @@ def get(
             raise
         return default
     document = _made(unit, item, identity, make)
-    if signals.post_load.receivers:
-        yield from _tell(signals.post_load, unit, document)
+    yield from _tell(signals.post_load, unit, document)
     return document
 
 
@@ -280,7 +279,7 @@ def patch(unit: Unit, document: Any, operations: Sequence[dict[str, Any]]) -> Fl
 # -- writing many ----------------------------------------------------------------------------------
 
 
-@frozen(eq=False)
+@frozen(eq=False, slots=False)
 class Planned:
     """One operation of a commit: for which document, and what follows from its success."""
 
@@ -373,11 +372,10 @@ def bulk(unit: Unit, documents: Sequence[Any]) -> Flow[list[Outcome]]:
                 stand_on(document, outcome.ref, text)
                 unit.added.pop(id(document), None)
                 outcomes[index] = Outcome(document)
-                if signals.post_save.receivers:
-                    try:
-                        yield from _tell(signals.post_save, unit, document)
-                    except Exception as error:
-                        outcomes[index] = Outcome(document, error)
+                try:
+                    yield from _tell(signals.post_save, unit, document)
+                except Exception as error:
+                    outcomes[index] = Outcome(document, error)
         waiting = again  # each round sends at least one document less
     return outcomes
 
@@ -385,7 +383,10 @@ def bulk(unit: Unit, documents: Sequence[Any]) -> Flow[list[Outcome]]:
 # -- steps -----------------------------------------------------------------------------------------
 
 
-def _tell(signal: Signal, unit: Unit, document: Any, **payload: Any) -> Flow[None]:
+def _tell(signal: Signal, unit: Unit, document: Any, **payload: Any) -> Iterable[Step]:
+    """What to yield from, so that receivers are told; there are none most of the time."""
+    if not signal.receivers:
+        return ()
     return send(signal, type(document), document=document, session=unit.owner, **payload)
 
 

@@ -49,6 +49,9 @@ class Mapped(Protocol):
     def _dumped(self, validate: bool) -> dict[str, Any]:
         """Its JSON object; where validators are to be asked as well, what they refuse is an error too."""
 
+    def _validate(self) -> None:
+        """Ask the validators alone. Raises `InvalidDocument`."""
+
     def _fill(self, value: Any) -> None:
         """Take over a stored value, whole."""
 

@@ -27,11 +27,11 @@ def changes(document: Mapped) -> tuple[Any, bytes] | None:
         # Plain values: what Python calls different is different in JSON, though not the other way round.
         if current == stored and same(current, stored):
             return None
-        document._dumped(validate=True)
+        document._validate()
         return current, text
     if same(current, normal):
         return None
-    document._dumped(validate=True)
+    document._validate()
     if encode(normal) == base:
         return current, text  # what is stored has the model's own spelling
     if not same(stored, document._upgraded(decode(base))):

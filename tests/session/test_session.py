@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -582,6 +584,19 @@ def test_two_tasks_in_one_session_are_told_so(engine: Watched) -> None:
     first, *others = asyncio.run(main())
     assert first.age == 36
     assert [type(one) for one in others] == [ConcurrentUse, ConcurrentUse]
+
+
+def test_a_session_that_was_left_does_not_wait_for_the_garbage_collector(engine: Watched) -> None:
+    gc.disable()
+    try:
+        with Session(engine) as session:
+            session.get(User, "ada").age += 1
+            session.add(Film(key="new", title="New"))
+        left = weakref.ref(session)
+        del session
+        assert left() is None
+    finally:
+        gc.enable()
 
 
 def test_tasks_with_sessions_of_their_own_share_an_engine(engine: Watched) -> None:
