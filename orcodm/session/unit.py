@@ -175,7 +175,7 @@ class Unit:
             document._fill(document._upgraded(document._state.base_value))
 
     def close(self) -> None:
-        """Let go of everything, also of the owner: what is in no circle goes without the garbage collector."""
+        """Let go of everything, and of the owner: what is in no circle needs no garbage collector."""
         self.owner = None
         self.identity.clear()
         self.added.clear()
