@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from attrs import frozen
@@ -371,14 +372,14 @@ class Span(Generic[V]):
         return sorted(waiting, key=lambda one: one[0], reverse=True)
 
     def _limited(self, events: Iterator[Any]) -> Iterator[Any]:
-        for index, event in enumerate(events):
-            if self._limit is not None and index >= self._limit:
-                return
-            yield event
+        return events if self._limit is None else islice(events, self._limit)
 
 
 def _interleaved(waiting: list[Any], stored: list[Any], last: bool) -> Iterator[Any]:
     """Stored events with those that wait for a commit between them, where their time says."""
+    if not waiting:
+        yield from stored
+        return
     for event in stored:
         while waiting and waiting[0][0] >= event._timestamp:
             yield waiting.pop(0)[1]

@@ -21,8 +21,11 @@ from .mapping import Dump, Load, Misfit, Misfits, Plain, codec, join, plain_type
 if TYPE_CHECKING:
     from .model import Model
 
-Convert = Callable[[Mapping[str, Any]], dict[str, Any] | None]
-"""Makes the members of an object from an instance's fields, or these from those; None where not all fit."""
+Convert = Callable[[Mapping[str, Any], dict[str, Any]], bool]
+"""Puts the members of an object, made from an instance's fields, into a dict, or these made from those.
+
+Where not all of them fit it answers False, and has put nothing.
+"""
 
 
 @attrs.define
@@ -88,7 +91,7 @@ class Schema:
             self._plain
             and type(value) is dict
             and tuple(value) == self._order
-            and self._load(value) is not None
+            and self._load(value, {})
         )
 
     def fill(self, instance: Model, value: Any) -> None:
@@ -99,13 +102,13 @@ class Schema:
         if type(value) is not dict:
             raise Misfit(value, "expected an object")
         if len(value) == len(self._order):
+            fields = instance.__dict__
             try:
-                fields = self._load(value)
+                fits = self._load(value, fields)
             except Exception:
-                fields = None  # what is wrong, and whatever else is, is told below
-            if fields is not None:
-                instance.__dict__.update(fields)
-                instance.__dict__.pop("_extra", None)
+                fits = False  # what is wrong, and whatever else is, is told below
+            if fits:
+                fields.pop("_extra", None)
                 return
         self._fill_each(instance, value)
 
@@ -133,11 +136,12 @@ class Schema:
         Those of validators are looked for only if asked: what is stored may be older than they are.
         """
         fields = instance.__dict__
+        value: dict[str, Any] = {}
         try:
-            value = self._dump(fields)
+            fits = self._dump(fields, value)
         except Exception:
-            value = None
-        if value is None:
+            fits = False
+        if not fits:
             value = self._dump_each(instance, fields, validate)
         elif validate and self.validates and (problems := list(self.invalid(instance, value))):
             raise Misfits(problems)
@@ -182,7 +186,7 @@ class Schema:
 
 
 def _loading(attributes: Sequence[Attribute], tag: tuple[str, str] | None) -> Convert:
-    tested = [] if tag is None else [f"if given[{tag[0]!r}] != {tag[1]!r}: return None"]
+    tested = [] if tag is None else [f"if given[{tag[0]!r}] != {tag[1]!r}: return False"]
     fields = [(each.member, each.name, each.type, each.load) for each in attributes]
     return _converting(fields, tested, {})
 
@@ -197,7 +201,7 @@ def _converting(
 ) -> Convert:
     """The function for fields given as name before, name after, type, and what to call for one value.
 
-    It begins with these lines, and its result with these members, whose values are expressions.
+    It begins with these lines, and puts these members first, whose values are expressions.
     """
     names: dict[str, Any] = {}
     lines, made = list(lines), dict(made)
@@ -209,21 +213,21 @@ def _converting(
         else:
             names[f"f{number}"] = function
             lines.append(f"{value} = f{number}({value})")
-    members = ", ".join(f"{name!r}: {value}" for name, value in made.items())
-    exec("\n    ".join(["def convert(given):", *lines, f"return {{{members}}}"]), names)
+    lines += [f"made[{name!r}] = {value}" for name, value in made.items()]
+    exec("\n    ".join(["def convert(given, made):", *lines, "return True"]), names)
     convert: Convert = names["convert"]
     return convert
 
 
 def _tested(value: str, plain: Plain) -> list[str]:
-    """The lines that return None where a value does not fit, and copy a list."""
+    """The lines that return False where a value does not fit, and copy a list."""
     if not plain.many:
         optional = f"{value} is None or " if plain.optional else ""
-        return [f"if not ({optional}{_TESTS[plain.scalar].format(value)}): return None"]
+        return [f"if not ({optional}{_TESTS[plain.scalar].format(value)}): return False"]
     lines = [
-        f"if type({value}) is not list: return None",
+        f"if type({value}) is not list: return False",
         f"for each in {value}:",
-        f"    if not ({_TESTS[plain.scalar].format('each')}): return None",
+        f"    if not ({_TESTS[plain.scalar].format('each')}): return False",
         f"{value} = {value}.copy()",
     ]
     return [f"if {value} is not None:", *(f"    {line}" for line in lines)] if plain.optional else lines
