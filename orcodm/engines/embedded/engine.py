@@ -58,6 +58,7 @@ from ...operations import (
     Written,
 )
 from . import events, items, records, relations, search, suggestions
+from .deadlines import SEARCH_SECONDS
 from .store import BUSY_SECONDS, Store, Synchronous, Transaction
 
 R = TypeVar("R")
@@ -105,7 +106,7 @@ class EmbeddedEngine:
         *,
         synchronous: Synchronous = "FULL",
         busy_seconds: float = BUSY_SECONDS,
-        search_seconds: float = search.SECONDS,
+        search_seconds: float = SEARCH_SECONDS,
     ) -> None:
         self._store = Store(path, synchronous=synchronous, busy_seconds=busy_seconds)
         self._searcher = search.Searcher(self._store, search_seconds)

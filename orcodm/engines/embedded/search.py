@@ -13,29 +13,26 @@ from __future__ import annotations
 
 import math
 import sqlite3
-import time
-from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from functools import cached_property, partial
 from heapq import nsmallest
 from itertools import chain, islice
-from typing import Final, TypeVar
+from typing import Final
 
 import tantivy
 from attrs import evolve
 
-from ...errors import InvalidParameter, QueryTimeout
+from ...errors import InvalidParameter
 from ...lucene.entries import Entry
 from ...lucene.evaluator import distance
 from ...operations import START, AggregateResult, Item, Page, Search, SearchResult, Sort, SortField
 from ...values import decode
 from .aggregates import Accumulator, accumulator
 from .columns import FEW, Columns, NotByColumns, marked, unmarked
-from .compile import Plan, among, but, within
 from .current import Current, Pending, View
-from .documents import ITEM, KINDS, Place, count, item, items_from, places, scan, walk
-from .index import Hit, IndexFailure, find, find_sorted, frequency
-from .layout import STRINGS, WORDS
+from .deadlines import Deadline
+from .documents import ITEM, Place, count, item, items_from, scan, walk
+from .hits import DEEP, MANY, TIES, Hits
+from .index import Hit, IndexFailure, find
 from .matches import Match
 from .ordering import SCORE, Key, best_first, ordering, read_cursor
 from .orders import LONGEST, Orders
@@ -43,31 +40,14 @@ from .pages import offset_page, stream_page
 from .query import Query, understand
 from .rows import SMALL_PAGE, Rows
 from .scoring import Corpus, average_length, corpus
-from .sorting import Numbers, Sorted
+from .sorting import Sorted
 from .store import Store
-from .terms import KEY, scopes
 from .vocabulary import Vocabularies
 
-T = TypeVar("T")
-
-SECONDS: Final = 60.0
-"""How long a search may take where nothing else is said."""
 CHUNK: Final = 1_000
 """How many rows are fetched at once."""
-REMEMBERED: Final = 16
-"""Of how many queries all hits are kept while the index stays as it is."""
-DENSE: Final = 8
-"""Where one document in so many matches, reading them all is the quickest way to the next ones."""
-TIES: Final = 25
-"""How many hits beyond the page are asked for at once."""
 STREAM: Final = 100
 """Pages of so many are asked for by loops over everything: an order that is made once serves them all."""
-ROOM: Final = 20_000
-"""So many hits are asked for at once of a query that is costly to repeat."""
-MANY_HITS: Final = 5_000
-"""More hits than this are brought into order by walking along the table, fewer by looking each up."""
-DEEP: Final = 1_000
-"""Pages that begin further down are taken from the order of all matches, once that is made."""
 
 
 class Searcher:
@@ -158,12 +138,11 @@ class _Answer:
         self._operation = operation
         self._collection = operation.collection
         self._corpus: Corpus | None = None
-        self._seconds = searcher.seconds
-        self._until = time.monotonic() + searcher.seconds
-
-    @cached_property
-    def _plan(self) -> Plan:
-        return self._query.plan(self._view.layout)
+        self._deadline = Deadline(operation.query, searcher.seconds)
+        self._hits: Hits | None = None
+        """Of the index, where there is one and it can be used."""
+        if view.searcher is not None and view.complete:
+            self._hits = Hits(view.searcher, view, query, operation.collection, self._deadline)
 
     def page(self) -> Page[SearchResult]:
         if self._operation.aggregates and (aggregates := self._aggregated()) is not None:
@@ -174,10 +153,10 @@ class _Answer:
 
     def _aggregated(self) -> tuple[AggregateResult, ...] | None:
         """The aggregates by the columns of the index; None where these do not say all that is asked."""
-        view, searcher = self._view, self._view.searcher
-        if searcher is None or not view.complete or not self._plan.exact:
+        hits = self._hits
+        if hits is None or not hits.plan.exact:
             return None
-        columns = Columns(searcher, view.layout, self._settled(searcher), self._entries)
+        columns = Columns(hits.searcher, self._view.layout, hits.settled, self._entries)
         accumulators = [accumulator(each, self._query.measure) for each in self._operation.aggregates]
         try:
             for each in accumulators:
@@ -189,57 +168,48 @@ class _Answer:
                 each.add(match.entry)
         return tuple(each.result() for each in accumulators)
 
-    def _settled(self, searcher: tantivy.Searcher) -> tantivy.Query:
-        """The query of the index without the documents that are pending."""
-        query, stale = self._indexed(searcher), self._view.stale()
-        return but(query, stale) if stale else query
-
     def _page(self) -> Page[SearchResult]:
-        operation, view = self._operation, self._view
-        if view.searcher is not None and view.complete and operation.sort and not operation.aggregates:
-            page = self._by_columns(view.searcher) or self._ordered()
+        operation, hits = self._operation, self._hits
+        if hits is not None and operation.sort and not operation.aggregates:
+            page = self._by_columns(hits) or self._ordered()
             if page is not None:
                 return page
-        if operation.sort or operation.aggregates or not view.complete:
+        if operation.sort or operation.aggregates or not self._view.complete:
             return self._ranked()
         if operation.cursor is not None:
             return self._streamed()
-        if view.searcher is not None and self._plan.exact:
-            return self._best(view.searcher)
+        if hits is not None and hits.plan.exact:
+            return self._best(hits)
         return self._ranked()
 
     # -- sorted pages --------------------------------------------------------------------------------
 
-    def _by_columns(self, searcher: tantivy.Searcher) -> Page[SearchResult] | None:
+    def _by_columns(self, hits: Hits) -> Page[SearchResult] | None:
         """A page by the columns of the index; None where these do not say the order."""
         operation, limit = self._operation, self._operation.limit
         end = operation.offset + limit if operation.cursor is None else limit + 1
-        if not self._plan.exact or end > DEEP:
+        if not hits.plan.exact or end > DEEP:
             return None
         last = None
         if operation.cursor not in (None, START):
             last = read_cursor(operation.cursor or "", len(operation.sort))
-            if limit >= STREAM and find(searcher, self._indexed(searcher), 0)[0] <= LONGEST:
+            if limit >= STREAM and hits.count() <= LONGEST:
                 return None
         layout, key = self._view.layout, ordering(operation.sort, self._query.measure)
-        query, others = self._settled(searcher), list(self._pending())
+        query, others = hits.settled, list(self._pending())
         fresh = len(others)
         try:
-            order = Sorted(searcher, layout, operation.sort, self._by_place)
+            order = Sorted(hits.searcher, layout, operation.sort, hits.by_place)
             if (odd := marked(layout, query, order.marks)) is not None:
                 others += self._matches(odd, FEW)
             first = order.page(unmarked(layout, query, order.marks), last, end)
         except NotByColumns:
             return None
-        if (score := self._plan.score) is not None:
-            hits = [Hit(score, *numbers) for numbers in first]
-        else:  # the order needs no scores, but the results show them
-            ids = [identity for identity, _ in first]
-            hits = find(searcher, among(query, ids), len(ids))[1] if ids else []
-        page = nsmallest(end, chain(self._beyond(others, key), self._fetched(hits)), key=key)
+        # The order needs no scores, but the results show them.
+        matches = self._fetched(hits.scored(first))
+        page = nsmallest(end, chain(self._beyond(others, key), matches), key=key)
         if operation.cursor is None:
-            total = find(searcher, query, 0)[0] + fresh
-            return offset_page(operation, self._results(page[operation.offset :]), total, ())
+            return offset_page(operation, self._results(page[operation.offset :]), hits.count() + fresh, ())
         more = key(page[limit - 1]) if 0 < limit < len(page) else None
         return stream_page(operation, self._results(page[:limit]), more, ())
 
@@ -253,24 +223,6 @@ class _Answer:
 
     def _entries(self, query: tantivy.Query) -> Iterator[Entry]:
         return (match.entry for match in self._matches(query, FEW))
-
-    def _by_place(self, query: tantivy.Query, after: Place | None, wanted: int) -> list[Numbers]:
-        """The first matches by place, beyond one."""
-        assert self._view.searcher is not None
-        if after is None and (column := self._keys()) is not None:
-            _, placed = find_sorted(self._view.searcher, query, wanted, column, descending=False)
-            return [(one.id, one.seq) for one in placed]
-        total, hits = find(self._view.searcher, query, CHUNK)
-        if total > len(hits):
-            _, hits = find(self._view.searcher, query, total)
-        return [(hit.id, hit.seq) for hit in self._first(hits, wanted, after)]
-
-    def _keys(self) -> str | None:
-        """The column of keys, where these alone say the place: among the items of one collection."""
-        if self._collection is None or self._query.kinds != (ITEM,):
-            return None
-        column = self._view.layout.column(STRINGS, KEY)
-        return column.name if column is not None and column.own else None
 
     def _ordered(self) -> Page[SearchResult] | None:
         """A page out of the order of all matches; None for a first page, if there is no such order yet."""
@@ -338,19 +290,14 @@ class _Answer:
         view, query = self._view, self._query
         if not view.complete:
             rows = scan(view.connection, query.kinds, self._collection, query.screen)
-            for stored in self._in_time(rows):
+            for stored in self._deadline.rows(rows):
                 entry = stored.entry()
                 if query.matches(entry):
                     yield Match(stored, 1.0, entry)
             return
         yield from self._pending()
-        if view.searcher is not None:
-            _, hits = find(view.searcher, self._indexed(view.searcher), view.searcher.num_docs)
-            hits = [hit for hit in hits if hit.id not in view.pending]
-            for start in range(0, len(hits), CHUNK):
-                for match in self._fetched(hits[start : start + CHUNK]):
-                    if self._plan.exact or query.matches(match.entry):
-                        yield match
+        if self._hits is not None:
+            yield from self._checked(self._hits, self._chunked(iter(self._hits.all()), CHUNK))
 
     def _pending(self) -> Iterator[Match]:
         """The matches among the documents that the index has not seen."""
@@ -375,89 +322,27 @@ class _Answer:
 
     # -- the best ----------------------------------------------------------------------------------
 
-    def _best(self, searcher: tantivy.Searcher) -> Page[SearchResult]:
+    def _best(self, hits: Hits) -> Page[SearchResult]:
         """The first by score: as many of the index's as are needed, and the pending ones."""
         operation = self._operation
         end = operation.offset + operation.limit
         fresh = list(self._pending())
-        count, hits = self._costly(searcher, end) if self._plan.costly else self._quick(searcher, end)
+        count, best = hits.best(end, operation.limit)
         matches: list[Match] = []
         if operation.limit:
-            edge = hits[end - 1].score if len(hits) >= end else -math.inf
-            sure = [hit for hit in hits if hit.score > edge]
-            tied = [hit for hit in hits if hit.score == edge]
+            edge = best[end - 1].score if len(best) >= end else -math.inf
+            sure = [hit for hit in best if hit.score > edge]
+            tied = [hit for hit in best if hit.score == edge]
             if len(tied) > SMALL_PAGE:
-                tied = self._first(tied, end - len(sure))
+                tied = hits.first(tied, end - len(sure))
             matches = [*fresh, *self._fetched([*sure, *tied])]
         page = nsmallest(end, matches, key=best_first)[operation.offset :]
         return offset_page(operation, self._results(page), count + len(fresh), ())
 
-    def _costly(self, searcher: tantivy.Searcher, end: int) -> tuple[int, list[Hit]]:
-        """As `_quick`, by one search where there is room for all."""
-        if (found := self._alike(searcher, end)) is not None:
-            return found
-        query = self._settled(searcher)
-        total, hits = find(searcher, query, ROOM)
-        return total, hits if total == len(hits) else find(searcher, query, total)[1]
-
-    def _alike(self, searcher: tantivy.Searcher, end: int) -> tuple[int, list[Hit]] | None:
-        """As `_quick`, for hits that all score the same, where the index can say which come first."""
-        column, score = self._keys(), self._plan.score
-        if column is None or score is None or end > DEEP:
-            return None
-        total, placed = find_sorted(searcher, self._settled(searcher), end, column, descending=False)
-        return total, [Hit(score, one.id, one.seq) for one in placed]
-
-    def _quick(self, searcher: tantivy.Searcher, end: int) -> tuple[int, list[Hit]]:
-        """How many hits are not pending, and the first of them with all that are as good as the last."""
-        query, pending = self._indexed(searcher), self._view.pending
-        # Of what the index found first, as many as are pending may have to be passed over.
-        # A few more spare a second search where the page ends among equal scores.
-        asked = end + len(pending) + TIES
-        total, found = find(searcher, query, asked, end + len(pending))
-        hits = [hit for hit in found if hit.id not in pending]
-        if total == len(found):
-            return len(hits), hits
-        if self._operation.limit and (alike := self._alike(searcher, end)) is not None:
-            return alike
-        stale = self._view.stale()
-        count = total - (find(searcher, among(query, stale), 0)[0] if stale else 0)
-        if not self._operation.limit:
-            return count, []
-        # Where the page ends among equal scores, all of these are needed to say which come first.
-        for more in (asked + CHUNK // 10, asked + 2 * CHUNK, total):
-            open_end = asked <= len(found) < total
-            if open_end and (len(hits) < end or hits[end - 1].score == found[-1].score):
-                asked, found = more, find(searcher, query, more)[1]
-                hits = [hit for hit in found if hit.id not in pending]
-        return count, hits
-
-    def _first(self, hits: list[Hit], wanted: int, after: Place | None = None) -> list[Hit]:
-        """Of hits that nothing else orders the first by place, beyond one."""
-        if len(hits) <= wanted and after is None:
-            return hits
-        connection, kinds = self._view.connection, self._query.kinds
-        if len(hits) > MANY_HITS and kinds == (ITEM,):
-            numbers = {hit.seq: hit for hit in hits}
-            walked = walk(connection, self._collection, after)
-            return list(islice((numbers[seq] for seq in walked if seq in numbers), wanted))
-        self._check_time()
-        known = places(connection, {hit.seq: hit.id for hit in hits}, kinds)
-        placed = sorted((place, hit) for hit in hits if (place := known.get(hit.seq)) is not None)
-        start = 0 if after is None else bisect_right(placed, after, key=lambda pair: pair[0])
-        return [hit for _, hit in placed[start : start + wanted]]
-
-    def _dense(self, searcher: tantivy.Searcher, hits: int) -> bool:
-        """Whether reading documents one after another meets enough of the hits."""
-        if self._query.kinds != (ITEM,):
-            return False
-        scope = ITEM if self._collection is None else scopes(ITEM, self._collection)[2]
-        return hits * DENSE > frequency(searcher, "scope", scope)
-
     def _read_on(self, after: Place | None) -> Iterator[Match]:
         """The matches in the order of places, from beyond one, without those that are pending."""
         matches, may_match, pending = self._query.matches, self._query.screen, self._view.pending
-        for row in self._in_time(items_from(self._view.connection, self._collection, after)):
+        for row in self._deadline.rows(items_from(self._view.connection, self._collection, after)):
             if may_match is not None and not may_match(row[6]):
                 continue
             stored = item(row)
@@ -468,94 +353,48 @@ class _Answer:
 
     def _streamed(self) -> Page[SearchResult]:
         """The next matches by place: reading on from the cursor until there are enough."""
-        operation, searcher = self._operation, self._view.searcher
+        operation, hits = self._operation, self._hits
         wanted = operation.limit + 1
         after = None if operation.cursor == START else read_cursor(operation.cursor or "", 0)[-1]
         matches = list(self._pending())
-        if searcher is not None:
-            matches += self._settled_from(searcher, after, wanted)
+        if hits is not None:
+            matches += self._settled_from(hits, after, wanted)
         if after is not None:
             matches = [match for match in matches if _place(match) > after]
         page = nsmallest(wanted, matches, key=_place)
         last = (_place(page[operation.limit - 1]),) if 0 < operation.limit < len(page) else None
         return stream_page(operation, self._results(page[: operation.limit]), last, ())
 
-    def _settled_from(self, searcher: tantivy.Searcher, after: Place | None, wanted: int) -> Iterable[Match]:
+    def _settled_from(self, hits: Hits, after: Place | None, wanted: int) -> Iterable[Match]:
         """Matches that are not pending, among them the first so many by place, beyond one."""
-        view, hits = self._view, self._sequences(searcher)
-        if len(hits) > TIES and self._dense(searcher, len(hits)):
+        view, found = self._view, hits.by_sequence()
+        if len(found) > TIES and hits.dense(len(found)):
             return islice(self._read_on(after), wanted)
-        if len(hits) > MANY_HITS and self._query.kinds == (ITEM,):
+        if len(found) > MANY and self._query.kinds == (ITEM,):
             walked = walk(view.connection, self._collection, after)
-            beyond = (hit for seq in walked if (hit := hits.get(seq)) and hit.id not in view.pending)
-            return islice(self._checked(self._chunked(beyond, min(wanted, CHUNK))), wanted)
-        left = [hit for hit in hits.values() if hit.id not in view.pending]
-        return self._checked(self._chunked(iter(left), CHUNK) if len(left) > CHUNK else self._fetched(left))
-
-    def _sequences(self, searcher: tantivy.Searcher) -> dict[int, Hit]:
-        """All hits by sequence number. The pages of a stream ask for the same ones again and again."""
-        known, name = self._view.progress.known, (self._query.text, self._collection)
-        if (hits := known.get(name)) is None:
-            query = self._indexed(searcher)
-            # To ask for a few costs less than room for all, and mostly there are few.
-            total, found = find(searcher, query, CHUNK)
-            if total > len(found):
-                _, found = find(searcher, query, total)
-            if len(known) >= REMEMBERED:
-                known.clear()
-            hits = known[name] = {hit.seq: hit for hit in found}
-        return hits
+            beyond = (hit for seq in walked if (hit := found.get(seq)) and hit.id not in view.pending)
+            return islice(self._checked(hits, self._chunked(beyond, min(wanted, CHUNK))), wanted)
+        left = [hit for hit in found.values() if hit.id not in view.pending]
+        few = len(left) <= CHUNK
+        return self._checked(hits, self._fetched(left) if few else self._chunked(iter(left), CHUNK))
 
     def _chunked(self, hits: Iterator[Hit], size: int) -> Iterator[Match]:
         while chunk := list(islice(hits, size)):
             yield from self._fetched(chunk)
 
-    def _checked(self, matches: Iterable[Match]) -> Iterable[Match]:
+    def _checked(self, hits: Hits, matches: Iterable[Match]) -> Iterable[Match]:
         """The matches among what may be one."""
-        if self._plan.exact:
+        if hits.plan.exact:
             return matches
         return (match for match in matches if self._query.matches(match.entry))
 
-    # -- in time -----------------------------------------------------------------------------------
-
-    def _in_time(self, rows: Iterable[T]) -> Iterator[T]:
-        """The rows, as long as there is time for them."""
-        for number, row in enumerate(rows):
-            if number % CHUNK == 0:
-                self._check_time()
-            yield row
-
-    def _check_time(self) -> None:
-        if time.monotonic() > self._until:
-            raise QueryTimeout(
-                f"The query {self._operation.query!r} took longer than {self._seconds:g} seconds; narrow it, "
-                f"or give the engine more time: search_seconds"
-            )
-
     # -- pieces ------------------------------------------------------------------------------------
-
-    def _indexed(self, searcher: tantivy.Searcher) -> tantivy.Query:
-        """The query of the index, within the kinds and the collection that are searched."""
-        plan, kinds, collection = self._plan, self._query.kinds, self._collection
-        if kinds == (ITEM,):
-            scope = ITEM if collection is None else scopes(ITEM, collection)[2]
-        elif collection is None:
-            return plan.query
-        else:
-            scope = scopes(ITEM, collection)[1]
-        # A scope that has all documents is not worth intersecting with.
-        everywhere = self._view.progress.known.get(scope)
-        if everywhere is None:
-            documents = sum(frequency(searcher, "scope", kind) for kind in KINDS)
-            everywhere = frequency(searcher, "scope", scope) == documents
-            self._view.progress.known[scope] = everywhere
-        return plan.query if everywhere else within(plan, scope)
 
     def _fetched(self, hits: Sequence[Hit]) -> list[Match]:
         """Hits with their rows, in their order; without those whose row is gone."""
         if not hits:
             return []
-        self._check_time()
+        self._deadline.check()
         rows = self._rows.read(self._view.connection, hits, self._query.kinds)
         return [Match(stored, hit.score) for hit in hits if (stored := rows.get(hit.seq)) is not None]
 
@@ -565,20 +404,13 @@ class _Answer:
     def _statistics(self) -> Corpus:
         if self._corpus is None:
             entries = (one.entry for one in self._view.pending.values() if one.stored is not None)
-            if (searcher := self._view.searcher) is None:
+            if self._hits is None:
                 self._corpus = corpus(list(entries))
             else:
                 known = self._view.progress.known
                 length = known.get("length") or known.setdefault("length", average_length(entries))
-                self._corpus = Corpus(searcher.num_docs, length, partial(self._frequency, searcher))
+                self._corpus = Corpus(self._hits.searcher.num_docs, length, self._hits.frequency)
         return self._corpus
-
-    def _frequency(self, searcher: tantivy.Searcher, field: str | None, word: str) -> int:
-        """In how many documents of the index a field (None: any) has a word."""
-        if field is None:
-            return frequency(searcher, "words", word)
-        column = self._view.layout.column(WORDS, field)
-        return 0 if column is None else frequency(searcher, column.name, column.start + word)
 
     def _results(self, matches: Iterable[Match]) -> list[SearchResult]:
         tree, measured = self._query.tree, self._query.measured

@@ -1,0 +1,213 @@
+"""What the index finds of one query: hits, which are scores and numbers and no documents yet."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import islice
+from typing import Final
+
+import tantivy
+
+from .compile import Plan, among, but, within
+from .current import View
+from .deadlines import Deadline
+from .documents import ITEM, KINDS, Place, places, walk
+from .index import Hit, find, find_sorted, frequency
+from .layout import STRINGS, WORDS
+from .query import Query
+from .sorting import Numbers
+from .terms import KEY, scopes
+
+FIRST: Final = 1_000
+"""So many hits are asked for where all are wanted: to ask for few costs less than room for all."""
+ROOM: Final = 20_000
+"""So many hits are asked for at once of a query that is costly to repeat."""
+TIES: Final = 25
+"""How many hits beyond the page are asked for at once."""
+REMEMBERED: Final = 16
+"""Of how many queries all hits are kept while the index stays as it is."""
+DENSE: Final = 8
+"""Where one document in so many matches, reading them all is the quickest way to the next ones."""
+MANY: Final = 5_000
+"""More hits than this are brought into order by walking along the table, fewer by looking each up."""
+DEEP: Final = 1_000
+"""Pages that end further down are not ordered by columns."""
+
+
+class Hits:
+    """The hits of a query in a view, within the kinds and the collection that are searched."""
+
+    def __init__(
+        self,
+        searcher: tantivy.Searcher,
+        view: View,
+        query: Query,
+        collection: str | None,
+        deadline: Deadline,
+    ) -> None:
+        self.searcher = searcher
+        self._view = view
+        self._query = query
+        self._collection = collection
+        self._deadline = deadline
+        self.plan: Plan = query.plan(view.layout)
+
+    # -- the query of the index ----------------------------------------------------------------------
+
+    @cached_property
+    def query(self) -> tantivy.Query:
+        kinds, collection = self._query.kinds, self._collection
+        if kinds != (ITEM,) and collection is None:
+            return self.plan.query
+        # A scope that has all documents is not worth intersecting with.
+        known, scope = self._view.progress.known, self._scope
+        everywhere = known.get(scope)
+        if everywhere is None:
+            documents = sum(frequency(self.searcher, "scope", kind) for kind in KINDS)
+            everywhere = known[scope] = frequency(self.searcher, "scope", scope) == documents
+        return self.plan.query if everywhere else within(self.plan, scope)
+
+    @property
+    def _scope(self) -> str:
+        if self._collection is None:
+            return ITEM
+        _, collection, items = scopes(ITEM, self._collection)
+        return items if self._query.kinds == (ITEM,) else collection
+
+    @cached_property
+    def settled(self) -> tantivy.Query:
+        """The query of the index without the documents that are pending."""
+        stale = self._view.stale()
+        return but(self.query, stale) if stale else self.query
+
+    # -- all of them ---------------------------------------------------------------------------------
+
+    def count(self) -> int:
+        """How many hits are not pending."""
+        return find(self.searcher, self.settled, 0)[0]
+
+    def all(self) -> list[Hit]:
+        """All that are not pending, in no order."""
+        _, hits = find(self.searcher, self.query, self.searcher.num_docs)
+        return self._not_pending(hits)
+
+    def by_sequence(self) -> dict[int, Hit]:
+        """All, also those that are pending. The pages of a stream ask for the same ones again and again."""
+        known, name = self._view.progress.known, (self._query.text, self._collection)
+        if (hits := known.get(name)) is None:
+            if len(known) >= REMEMBERED:
+                known.clear()
+            hits = known[name] = {hit.seq: hit for hit in self._found(self.query)}
+        return hits
+
+    def dense(self, hits: int) -> bool:
+        """Whether reading documents one after another meets enough of so many hits."""
+        if self._query.kinds != (ITEM,):
+            return False
+        return hits * DENSE > frequency(self.searcher, "scope", self._scope)
+
+    def frequency(self, field: str | None, word: str) -> int:
+        """In how many documents of the index a field (None: any) has a word."""
+        if field is None:
+            return frequency(self.searcher, "words", word)
+        column = self._view.layout.column(WORDS, field)
+        return 0 if column is None else frequency(self.searcher, column.name, column.start + word)
+
+    def _found(self, query: tantivy.Query) -> list[Hit]:
+        total, hits = find(self.searcher, query, FIRST)
+        return hits if total == len(hits) else find(self.searcher, query, total)[1]
+
+    def _not_pending(self, hits: list[Hit]) -> list[Hit]:
+        pending = self._view.pending
+        return [hit for hit in hits if hit.id not in pending] if pending else hits
+
+    # -- the best ------------------------------------------------------------------------------------
+
+    def best(self, end: int, limit: int) -> tuple[int, list[Hit]]:
+        """How many hits are not pending, and the first of them with all that are as good as the last.
+
+        The first are those of a page that has at most so many and ends there.
+        """
+        if limit == 0:
+            return self.count(), []
+        if self.plan.costly:
+            return self._alike(end) or self._with_room()
+        return self._quick(end)
+
+    def _alike(self, end: int) -> tuple[int, list[Hit]] | None:
+        """Where all score the same and the index can say which come first; else None."""
+        column, score = self._keys, self.plan.score
+        if column is None or score is None or end > DEEP:
+            return None
+        total, placed = find_sorted(self.searcher, self.settled, end, column, descending=False)
+        return total, [Hit(score, one.id, one.seq) for one in placed]
+
+    def _with_room(self) -> tuple[int, list[Hit]]:
+        """By one search, if there is room for all."""
+        total, hits = find(self.searcher, self.settled, ROOM)
+        return total, hits if total == len(hits) else find(self.searcher, self.settled, total)[1]
+
+    def _quick(self, end: int) -> tuple[int, list[Hit]]:
+        """By as few hits as tell."""
+        # Of what the index finds first, as many as are pending may have to be passed over.
+        # A few more spare a second search where the page ends among equal scores.
+        needed = end + len(self._view.pending)
+        asked = needed + TIES
+        total, found = find(self.searcher, self.query, asked, needed)
+        hits = self._not_pending(found)
+        if total == len(found):
+            return len(hits), hits
+        if (alike := self._alike(end)) is not None:
+            return alike
+        stale = self._view.stale()
+        count = total - (find(self.searcher, among(self.query, stale), 0)[0] if stale else 0)
+        # Where the page ends among equal scores, all of these are needed to say which come first.
+        for more in (asked + 100, asked + 2_000, total):
+            open_end = asked <= len(found) < total
+            if open_end and (len(hits) < end or hits[end - 1].score == found[-1].score):
+                asked, found = more, find(self.searcher, self.query, more)[1]
+                hits = self._not_pending(found)
+        return count, hits
+
+    # -- in an order ---------------------------------------------------------------------------------
+
+    @property
+    def _keys(self) -> str | None:
+        """The column of keys, where these alone say the place: among the items of one collection."""
+        if self._collection is None or self._query.kinds != (ITEM,):
+            return None
+        column = self._view.layout.column(STRINGS, KEY)
+        return column.name if column is not None and column.own else None
+
+    def first(self, hits: list[Hit], wanted: int, after: Place | None = None) -> list[Hit]:
+        """Of hits that nothing else orders the first by place, beyond one."""
+        if len(hits) <= wanted and after is None:
+            return hits
+        connection, kinds = self._view.connection, self._query.kinds
+        if len(hits) > MANY and kinds == (ITEM,):
+            numbers = {hit.seq: hit for hit in hits}
+            walked = walk(connection, self._collection, after)
+            return list(islice((numbers[seq] for seq in walked if seq in numbers), wanted))
+        self._deadline.check()
+        known = places(connection, {hit.seq: hit.id for hit in hits}, kinds)
+        placed = sorted((place, hit) for hit in hits if (place := known.get(hit.seq)) is not None)
+        start = 0 if after is None else bisect_right(placed, after, key=lambda pair: pair[0])
+        return [hit for _, hit in placed[start : start + wanted]]
+
+    def by_place(self, query: tantivy.Query, after: Place | None, wanted: int) -> list[Numbers]:
+        """Of what a query matches the first by place, beyond one."""
+        if after is None and (column := self._keys) is not None:
+            _, placed = find_sorted(self.searcher, query, wanted, column, descending=False)
+            return [(one.id, one.seq) for one in placed]
+        return [(hit.id, hit.seq) for hit in self.first(self._found(query), wanted, after)]
+
+    def scored(self, numbers: Sequence[Numbers]) -> list[Hit]:
+        """The hits of these numbers, in no order."""
+        if not numbers:
+            return []
+        if (score := self.plan.score) is not None:
+            return [Hit(score, identity, seq) for identity, seq in numbers]
+        ids = [identity for identity, _ in numbers]
+        return find(self.searcher, among(self.settled, ids), len(ids))[1]
