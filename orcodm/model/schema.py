@@ -87,12 +87,7 @@ class Schema:
 
     def keeps(self, value: Any) -> bool:
         """Whether what `fill` and `to_value` make of a stored value is known to be the same."""
-        return (
-            self._plain
-            and type(value) is dict
-            and tuple(value) == self._order
-            and self._load(value, {})
-        )
+        return self._plain and type(value) is dict and tuple(value) == self._order and self._load(value, {})
 
     def fill(self, instance: Model, value: Any) -> None:
         """Set an instance's fields from a JSON object; members the model does not know become its extra.
