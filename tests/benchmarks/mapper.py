@@ -28,6 +28,7 @@ def rows(ground: Ground) -> Iterator[Row]:
     yield row("get", lambda store: store.get(keys), faster("SQLAlchemy", 4), faster("sqlite3", 0.5))
     yield row("every document", lambda store: store.walk(), faster("SQLAlchemy", 1))
     yield row("get, change, save", lambda store: store.save(keys[:1_000]), faster("SQLAlchemy", 5))
+    yield row("one more document", lambda store: store.add(500))
     yield row("find, change, save", lambda store: store.find(lemmas), faster("SQLAlchemy", 1.5))
 
 

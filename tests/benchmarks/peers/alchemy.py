@@ -72,6 +72,13 @@ class SQLAlchemy(Store):
                 session.commit()
         return len(keys)
 
+    def add(self, count: int) -> int:
+        for other in self.others(count):
+            with Session(self.engine) as session:
+                session.add(WordRow(key=other.key, **other.value))
+                session.commit()
+        return count
+
     def find(self, lemmas: Sequence[str]) -> int:
         for lemma in lemmas:
             with Session(self.engine) as session:

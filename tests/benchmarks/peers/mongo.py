@@ -57,6 +57,11 @@ class MongoEngine(Store):
             self._changed(WordDocument.objects.get(key=word.key))
         return FEW
 
+    def add(self, count: int) -> int:
+        for other in self.others(count):
+            WordDocument(key=other.key, **other.value).save(force_insert=True)
+        return count
+
     def find(self, lemmas: Sequence[str]) -> int:
         for word in self._few():
             self._changed(WordDocument.objects(lemma=word.lemma).first())

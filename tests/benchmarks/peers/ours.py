@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -73,6 +73,12 @@ class Ours(Store):
                 session.get(Word, key).lexicon = next(self.numbers)
         return len(keys)
 
+    def add(self, count: int) -> int:
+        for word in documents(self.others(count)):
+            with Session(self.engine) as session:
+                session.add(word)
+        return count
+
     def change(self, keys: Sequence[str]) -> None:
         """Change documents in one commit."""
         with Session(self.engine) as session:
@@ -95,5 +101,5 @@ class Ours(Store):
         self.engine.close()
 
 
-def documents(synsets: Sequence[Synset]) -> Iterator[Word]:
+def documents(synsets: Iterable[Synset]) -> Iterator[Word]:
     return (Word(key=synset.key, **synset.value) for synset in synsets)

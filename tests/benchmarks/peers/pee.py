@@ -46,6 +46,11 @@ class Peewee(Store):
             self._changed(WordModel.get_by_id(key))
         return len(keys)
 
+    def add(self, count: int) -> int:
+        for other in self.others(count):
+            WordModel.create(key=other.key, **other.value)
+        return count
+
     def find(self, lemmas: Sequence[str]) -> int:
         for lemma in lemmas:
             self._changed(WordModel.get(WordModel.lemma == lemma))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from ..wordnet import Synset
 from .store import Store
+
+INSERT: Final = "INSERT INTO words VALUES (?, ?, ?, ?)"
 
 
 class RawSqlite(Store):
@@ -24,9 +26,8 @@ class RawSqlite(Store):
         self.execute("CREATE INDEX by_lemma ON words (lemma)")
 
     def load(self, synsets: Sequence[Synset]) -> int:
-        rows = ((one.key, 1, one.value["lemma"], orjson.dumps(one.value)) for one in synsets)
         with self.transaction():
-            self.connection.executemany("INSERT INTO words VALUES (?, ?, ?, ?)", rows)
+            self.connection.executemany(INSERT, map(_row, synsets))
         return len(synsets)
 
     def get(self, keys: Sequence[str]) -> int:
@@ -40,6 +41,11 @@ class RawSqlite(Store):
             row = self.execute("SELECT key, version, value FROM words WHERE key = ?", (key,)).fetchone()
             self._changed(row)
         return len(keys)
+
+    def add(self, count: int) -> int:
+        for other in self.others(count):
+            self.execute(INSERT, _row(other))
+        return count
 
     def find(self, lemmas: Sequence[str]) -> int:
         for lemma in lemmas:
@@ -66,3 +72,7 @@ class RawSqlite(Store):
             (version + 1, orjson.dumps(value), key, version),
         )
         assert done.rowcount == 1
+
+
+def _row(synset: Synset) -> tuple[Any, ...]:
+    return synset.key, 1, synset.value["lemma"], orjson.dumps(synset.value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -34,6 +34,10 @@ class Store(abc.ABC):
         """Read a document, change a number, write it; each in a transaction."""
 
     @abc.abstractmethod
+    def add(self, count: int) -> int:
+        """Store that many documents of `others`; each in a transaction."""
+
+    @abc.abstractmethod
     def find(self, lemmas: Sequence[str]) -> int:
         """Find a document by its lemma, change a number, write it; each in a transaction."""
 
@@ -43,3 +47,9 @@ class Store(abc.ABC):
 
     @abc.abstractmethod
     def close(self) -> None: ...
+
+    def others(self, count: int) -> Iterator[Synset]:
+        """New documents that no search looks for."""
+        for number in itertools.islice(self.numbers, count):
+            value = {"lemma": f"another {number}", "part": "none", "lexicon": 0, "words": [], "gloss": ""}
+            yield Synset(f"another {number}", value, ())
