@@ -45,7 +45,7 @@ MANY: Final = 2_500
 """More than so many pending ones are waited for."""
 READING: Final = 4
 """So many documents are read and evaluated in the time that it takes to index one."""
-SCREENING: Final = 40
+SCREENING: Final = 10
 """So many documents are screened in the time that it takes to read one and look inside."""
 BREATH: Final = 16
 """After so many documents the thread stands back, if anybody is at work: it only prepares, they wait."""
@@ -87,8 +87,8 @@ class Progress:
     upto: int = 0
     pending: dict[int, Pending] = attrs.field(factory=dict)
     """Changed only while no search looks at it, else replaced."""
-    looked: int = 0
-    """How often a query had to look at a pending document."""
+    looked: float = 0
+    """How often queries had to look inside of a pending document, or took as long to screen some."""
     readers: int = 0
     holders: dict[str, dict[str, set[int]] | int] = attrs.field(factory=dict)
     """For fields that were asked for: from a string to the pending documents that have, or had, it. At first

@@ -28,7 +28,7 @@ from ...operations import START, AggregateResult, Item, Page, Search, SearchResu
 from ...values import decode
 from .aggregates import Accumulator, accumulator
 from .columns import FEW, Columns, NotByColumns, marked, unmarked
-from .current import Current, Pending, View
+from .current import SCREENING, Current, Pending, View
 from .deadlines import Deadline
 from .documents import ITEM, Place, count, item, items_from, scan, walk
 from .hits import DEEP, MANY, TIES, Hits
@@ -261,6 +261,7 @@ class _Answer:
             return None
         if may_match is not None and not may_match(stored.text):
             return None
+        self._view.progress.looked += 1
         if not self._query.matches(pending.entry):
             return None
         return Match(stored, self._score(pending.entry), pending.entry)
@@ -304,7 +305,7 @@ class _Answer:
         candidates: Collection[Pending] = self._view.pending.values()
         if self._query.string is not None:
             candidates = self._current.holding(self._view, *self._query.string)
-        self._view.progress.looked += len(candidates)
+        self._view.progress.looked += len(candidates) / SCREENING
         for pending in candidates:
             if (match := self._match(pending)) is not None:
                 yield match
