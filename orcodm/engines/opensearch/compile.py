@@ -1,9 +1,10 @@
 """A query tree to the query language of OpenSearch, node by node. Pure: the meaning is the evaluator's.
 
 `query_string` would read a text its own way; here each node becomes what it means on the forms of a field
-(`fields`). Whole values count 1, whatever their type; words have their BM25. A leaf without a field looks
-for words in `words`; for whole values it asks each field that the index has of the type, so it is the slow
-way to ask.
+(`fields`). Whole values count 1, whatever their type; words have their BM25. A leaf without a field asks all
+fields. Words have there the BM25 of the field where they count most, with the frequencies of all fields
+taken together. For whole values and patterns each field that the index has of the type is named, so it is the
+slow way to ask.
 
 What stays inexact: points lie on a grid of about a centimetre, and edges are a grain too wide rather than
 too narrow; a phrase has less slop than the gap between elements; of strings beyond 8,191 characters only
@@ -94,11 +95,11 @@ _SYNTAX: Final = "COMPLEMENT|EMPTY|INTERSECTION|INTERVAL|ANYSTRING"
 
 
 def needs_fields(tree: Node) -> bool:
-    """Whether a query has whole values in it that are looked for in all fields."""
+    """Whether a query has something in it for which all fields have to be known."""
     return any(
         leaf.field is None
         and (
-            isinstance(leaf, Verbatim | Range | Near | Box)
+            isinstance(leaf, Verbatim | Range | Near | Box | Wildcard | Regexp | Fuzzy)
             or (isinstance(leaf, Term | Phrase) and (leaf.text in BOOLEANS or number(leaf.text) is not None))
         )
         for leaf in leaves(tree)
@@ -154,9 +155,13 @@ class _Compiler:
         return self._words(words, node.text, node.field, boost) if words else None
 
     def _words(self, words: list[str], text: str, field: str | None, boost: float) -> Query:
-        place = _words(field)
-        found = [{"term": {place: {"value": word, "boost": boost}}} for word in dict.fromkeys(words)]
+        found = [self._word(word, field, boost) for word in dict.fromkeys(words)]
         return _either([*found, *self._scalar(text, field, boost)])
+
+    def _word(self, word: str, field: str | None, boost: float) -> Query:
+        if field is None:
+            return self._anywhere({"query": word, "type": "cross_fields", "boost": boost})
+        return {"term": {_words(field): {"value": word, "boost": boost}}}
 
     def _phrase(self, node: Phrase, boost: float) -> Query | None:
         if _is_path(node.field):
@@ -165,9 +170,15 @@ class _Compiler:
         if len(words) < 2:
             return self._words(words, node.text, node.field, boost) if words else None
         phrase = {"query": node.text, "slop": min(node.slop, GAP - 1), "boost": boost}
-        return _either(
-            [{"match_phrase": {_words(node.field): phrase}}, *self._scalar(node.text, node.field, boost)]
-        )
+        if node.field is None:
+            found = self._anywhere(phrase | {"type": "phrase"})
+        else:
+            found = {"match_phrase": {_words(node.field): phrase}}
+        return _either([found, *self._scalar(node.text, node.field, boost)])
+
+    def _anywhere(self, words: dict[str, Any]) -> Query:
+        self._names(STRING)  # raises where they are too many
+        return {"multi_match": words | {"fields": [f"{STRING}*{WORDS}"]}}
 
     def _scalar(self, text: str, field: str | None, boost: float) -> list[Query]:
         """The query for the number or boolean that a text is."""
@@ -176,6 +187,8 @@ class _Compiler:
 
     def _tokens(self, field: str | None, kind: str, pattern: str, boost: float, **more: Any) -> Query:
         value = {"value": pattern, "boost": boost, **more}
+        if field is None:
+            return self._whole([{kind: {name + WORDS: value}} for name in self._names(STRING)], boost)
         if not _is_path(field):
             return {kind: {_words(field): value}}
         name = PATHS.get(field or "")
@@ -230,13 +243,17 @@ class _Compiler:
         """A query on one form of a field, or of all fields."""
         if field is not None:
             return [{query: {kind + path(field_name(field) or ""): value}}]
+        return [{query: {name: value}} for name in self._names(kind)]
+
+    def _names(self, kind: str) -> list[str]:
+        """The fields that the index has of a form."""
         names = self._known(kind)
         if len(names) > _MOST_FIELDS:
             raise InvalidQuery(
-                f"The query looks for a whole value in all fields, which are more than {_MOST_FIELDS}: "
-                "name the field, as in name:`Ada Lovelace`."
+                f"The query looks in all fields, which are more than {_MOST_FIELDS}: "
+                "name the field, as in name:lovelace."
             )
-        return [{query: {name: value}} for name in names]
+        return names
 
     # -- ranges ------------------------------------------------------------------------------------
 
@@ -376,9 +393,8 @@ _LITERALS: Final = re.compile(r"\\.|[^\\]+", re.DOTALL)
 _CLASSES: Final = frozenset({"\\W", "\\D", "\\S"})
 
 
-def _words(field: str | None) -> str:
-    name = field_name(field)
-    return "words" if name is None else STRING + path(name) + WORDS
+def _words(field: str) -> str:
+    return STRING + path(field_name(field) or "") + WORDS
 
 
 def _name(query: Query) -> str:

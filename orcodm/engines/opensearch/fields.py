@@ -2,8 +2,7 @@
 
 A field has a form for each type that was ever stored in it, mapped when the first such value comes:
 
-* `string:`   the string as it is, and below it `.words`, its analysed tokens; all words are copied to
-  `words`;
+* `string:`   the string as it is, and below it `.words`, its analysed tokens;
 * `long:`     the beginning and the hash of a string too long for a keyword;
 * `date:`     a string that is a date, in milliseconds, and `instant:`, in microseconds;
 * `other:`    in an array that has dates as well, the strings that are none;

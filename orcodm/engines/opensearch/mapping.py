@@ -23,8 +23,12 @@ MAX_WINDOW: Final = 20_000
 
 MAX_REGEXP: Final = 10_000
 
-VERSION: Final = 1
-"""Of the mapping and of what is indexed: an older index is copied into one of this version by `reindex`."""
+VERSION: Final = 2
+"""Of the mapping and of what is indexed: an older index is copied into one of this version by `reindex`.
+
+The first one copied the words of all fields into one more, which cost a quarter of a write. It can be used as
+it is: what is asked is there in both.
+"""
 
 _KEYWORD: Final = {"type": "keyword"}
 _UNSORTED: Final = {"type": "keyword", "doc_values": False}
@@ -37,7 +41,6 @@ PROPERTIES: Final[dict[str, Any]] = {
     **dict.fromkeys(("reftime", "timestamp", "ordinal"), _LONG),
     **dict.fromkeys(("multiple", "again", "nulls"), _KEYWORD),
     "has": _UNSORTED,
-    "words": _TEXT,
 }
 """The fields that every index has."""
 
@@ -45,7 +48,6 @@ _FORMS: Final[dict[str, dict[str, Any]]] = {
     STRING: {
         "type": "keyword",
         "ignore_above": LONGEST,
-        "copy_to": ["words"],
         "fields": {WORDS[1:]: _TEXT | {"fielddata": True}},  # made when a vocabulary is asked for
     },
     LONG: _KEYWORD,

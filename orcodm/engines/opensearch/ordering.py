@@ -23,12 +23,9 @@ from ...lucene.tree import Node
 from ...operations import START, Search, Sort, SortDistance, SortField, SortRandom
 from .compile import NUMBERS, PATHS
 from .fields import BOOLEAN, INTEGER, LONG, NUMBER, POINT, STRING
-from .names import path
+from .names import ITEM, path
 
 Clauses: TypeAlias = list[Any]
-
-PLACE: Final[Clauses] = ["collection", "key", "born"]
-"""The order of documents that nothing else orders: collection, key, age."""
 
 _FORMS: Final = {
     BOOLEAN: "boolean",
@@ -47,9 +44,13 @@ return (x ^ (x >>> 33)) >>> 11;
 _WITHOUT: Final = "doc.containsKey(params.field) && doc[params.field].size() > 0 ? 0 : 1"
 
 
-def ordering(sort: tuple[Sort, ...], tree: Node) -> Clauses:
-    """The sort clauses of a search."""
-    return [clause for each in sort for clause in _clauses(each, tree)] + PLACE
+def ordering(operation: Search, tree: Node, kinds: tuple[str, ...]) -> Clauses:
+    """The sort clauses of a search among some kinds; what they leave equal comes in the order of places."""
+    clauses = [clause for each in operation.sort for clause in _clauses(each, tree)]
+    # As short as can be: each clause is looked up for each match.
+    collection = ["collection"] if operation.collection is None else []
+    age = ["born"] if kinds != (ITEM,) else []
+    return [*clauses, *collection, "key", *age]
 
 
 def is_by_score(sort: tuple[Sort, ...]) -> bool:
@@ -106,13 +107,13 @@ def _script(source: str, **params: Any) -> dict[str, Any]:
 # -- cursors ---------------------------------------------------------------------------------------
 
 
-def write_cursor(operation: Search, values: list[Any]) -> str:
+def write_cursor(operation: Search, order: Clauses, values: list[Any]) -> str:
     """The place behind a result, as opaque text."""
-    data = orjson.dumps([_mark(operation), *values])
+    data = orjson.dumps([_mark(operation, order), *values])
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
-def read_cursor(operation: Search) -> list[Any] | None:
+def read_cursor(operation: Search, order: Clauses) -> list[Any] | None:
     """The values behind which a search goes on; None at its start. Raises `InvalidParameter`."""
     cursor = operation.cursor
     if cursor is None or cursor == START:
@@ -126,13 +127,13 @@ def read_cursor(operation: Search) -> list[Any] | None:
             f"{cursor!r} is no cursor of this search; use the `next` of a page, or {START!r} to begin",
             details={"cursor": "Not a cursor."},
         ) from None
-    if mark != _mark(operation):
+    if mark != _mark(operation, order):
         raise InvalidParameter(
             f"{cursor!r} is a cursor of another search", details={"cursor": "Of another search."}
         )
     return values
 
 
-def _mark(operation: Search) -> str:
-    search = repr((operation.query, operation.collection, operation.sort))
+def _mark(operation: Search, order: Clauses) -> str:
+    search = repr((operation.query, operation.collection, order))
     return blake2b(search.encode(), digest_size=8).hexdigest()

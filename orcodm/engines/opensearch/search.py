@@ -19,7 +19,7 @@ from .documents import STORED, Draft, as_result
 from .exchange import Steps
 from .mapping import MAX_WINDOW
 from .names import ITEM, KINDS
-from .ordering import PLACE, is_by_score, ordering, read_cursor, write_cursor
+from .ordering import Clauses, is_by_score, ordering, read_cursor, write_cursor
 
 _WITHOUT_VALUE: Final = [name for name in STORED if name != "value"]
 
@@ -42,12 +42,13 @@ def search(context: Context, operation: Search) -> Steps[Page[SearchResult]]:
     if not operation.query.strip():
         raise InvalidParameter(details={"query": "Query is empty."})
     query = understand(operation.query)
-    after = read_cursor(operation)
+    order = ordering(operation, query.tree, query.kinds)
+    after = read_cursor(operation, order)
     if query.needs_fields:
         # Others may have added fields since.
         yield from context.fields.learn()
     plans = [plan_aggregate(each, query.tree) for each in operation.aggregates]
-    body = _body(operation, query, compile_tree(query.tree, context.fields.of), after)
+    body = _body(operation, query, compile_tree(query.tree, context.fields.of), order, after)
     if plans:
         body["aggs"] = {
             f"{number}": {"filter": {"match_all": {}}, "aggs": plan.body} for number, plan in enumerate(plans)
@@ -59,7 +60,7 @@ def search(context: Context, operation: Search) -> Steps[Page[SearchResult]]:
     params: dict[str, Any] = {"search_type": "dfs_query_then_fetch"} if ranked else {}
     answer = yield from context.search(body, **params)
     aggregates = tuple(plan.read(answer["aggregations"][f"{number}"]) for number, plan in enumerate(plans))
-    return _page(operation, query, answer["hits"], aggregates)
+    return _page(operation, query, order, answer["hits"], aggregates)
 
 
 def scoped(query: Query, kinds: tuple[str, ...], collection: str | None) -> Query:
@@ -70,7 +71,9 @@ def scoped(query: Query, kinds: tuple[str, ...], collection: str | None) -> Quer
     return {"bool": {"must": [query], "filter": scope}}
 
 
-def _body(operation: Search, query: Understood, compiled: Query, after: list[Any] | None) -> dict[str, Any]:
+def _body(
+    operation: Search, query: Understood, compiled: Query, order: Clauses, after: list[Any] | None
+) -> dict[str, Any]:
     limit, offset, streams = operation.limit, operation.offset, operation.cursor is not None
     body: dict[str, Any] = {
         "query": scoped(compiled, query.kinds, operation.collection),
@@ -78,10 +81,10 @@ def _body(operation: Search, query: Understood, compiled: Query, after: list[Any
         "track_total_hits": not streams,
     }
     if operation.sort or streams:
-        body["sort"] = ordering(operation.sort, query.tree)
+        body["sort"] = order
         body["track_scores"] = True
     elif limit:
-        body["sort"] = [{"_score": "desc"}, *PLACE]
+        body["sort"] = [{"_score": "desc"}, *order]
     if after is not None:
         body["search_after"] = after
     if not streams and offset:
@@ -98,7 +101,11 @@ def _body(operation: Search, query: Understood, compiled: Query, after: list[Any
 
 
 def _page(
-    operation: Search, query: Understood, hits: Any, aggregates: tuple[AggregateResult, ...]
+    operation: Search,
+    query: Understood,
+    order: Clauses,
+    hits: Any,
+    aggregates: tuple[AggregateResult, ...],
 ) -> Page[SearchResult]:
     limit, offset = operation.limit, operation.offset
     found = hits["hits"]
@@ -106,7 +113,7 @@ def _page(
     if operation.cursor is not None:
         following = None
         if len(found) > limit and limit:
-            following = evolve(operation, cursor=write_cursor(operation, found[limit - 1]["sort"]))
+            following = evolve(operation, cursor=write_cursor(operation, order, found[limit - 1]["sort"]))
         return Page(results=results, next=following, aggregates=aggregates)
     total = hits["total"]["value"]
     following = previous = None

@@ -52,7 +52,7 @@ def send(context: Context, changes: list[Change], known: dict[str, Progress]) ->
             context.wrote()
             for change in chunk:
                 progress = known[change.identity]
-                progress.lost.append(change)
+                progress.lost += (change,)
                 progress.failure = error
             continue
         except (TooLarge, BadRequest, StorageError) as error:
@@ -174,8 +174,7 @@ def _index_again(context: Context, written: list[tuple[Change, Found]]) -> Steps
 
 
 def succeed(change: Change, progress: Progress) -> None:
-    progress.refused.clear()
-    progress.lost.clear()
+    progress.refused = progress.lost = ()
     for task, result in zip(change.tasks, change.results, strict=True):
         end(task, result)
     if change.draft is not None and (change.missing or progress.bare):
@@ -202,13 +201,13 @@ def _refused(change: Change, answer: dict[str, Any], progress: Progress) -> None
     if status == 400 and not progress.bare and change.draft is not None:
         progress.bare = True
     elif status == 429 or is_blocked(answer):
-        progress.refused.append(change)
+        progress.refused += (change,)
         progress.failure = DatabaseBusy(f"the cluster does not take the write: {reason(answer)}")
     elif status == 409 or (status == 404 and "error" not in answer):
-        progress.refused.append(change)
+        progress.refused += (change,)
     elif status >= 500:
         # A node died on the way: a copy may have it, or may get it yet.
-        progress.lost.append(change)
+        progress.lost += (change,)
         progress.failure = TransportError(f"The cluster lost the write on its way ({reason(answer)}).")
     else:
         _impossible(change, StorageError(f"the index did not take the write: {reason(answer)}"), progress)

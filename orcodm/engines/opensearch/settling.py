@@ -72,7 +72,7 @@ def settle(context: Context, doubtful: Mapping[str, Progress]) -> Steps[Seen]:
         if seen[identity] is not None and (progress.lost or mine is not None):
             touched.append(identity)
         else:
-            progress.refused.clear()
+            progress.refused = ()
             settled[identity] = seen[identity]
             if not progress.lost:
                 progress.failure = None
@@ -86,9 +86,9 @@ def settle(context: Context, doubtful: Mapping[str, Progress]) -> Steps[Seen]:
             succeed(made[identity], progress)
             continue
         gone = any(change.erases() and _fate(change, seen) is Fate.GONE for change in progress.lost)
-        progress.refused.clear()
+        progress.refused = ()
         if not gone:
-            progress.lost.clear()
+            progress.lost = ()
             progress.failure = None
         settled[identity] = found
     return settled

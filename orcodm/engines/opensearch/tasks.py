@@ -95,9 +95,9 @@ class Progress:
 
     unread: bool = True
     """Nobody has looked yet, and it may well be new."""
-    refused: list[Change] = field(factory=list)
+    refused: tuple[Change, ...] = ()
     """What was sent and refused, which is no proof that it was not made."""
-    lost: list[Change] = field(factory=list)
+    lost: tuple[Change, ...] = ()
     """What was sent without an answer: it may have been made, or may still be."""
     idle: bool = False
     """There is nothing to do, if what was read is what is there."""
@@ -108,9 +108,9 @@ class Progress:
     """Whether the index does not take the fields of the value: then it is stored without."""
 
     @property
-    def open(self) -> list[Change]:
+    def open(self) -> tuple[Change, ...]:
         """What may have been made although no answer says so."""
-        return [*self.refused, *self.lost]
+        return self.refused + self.lost
 
     @property
     def doubtful(self) -> bool:

@@ -168,8 +168,8 @@ def _round(context: Context, wave: dict[str, list[Task]], known: dict[str, Progr
     for identity, tasks in ready.items():
         progress = known[identity]
         progress.unread = False
-        if type(tasks[0].operation) is Version and (head := found.get(identity)) is not None:
-            progress.history = yield from _refs(context, head)
+        if type(tasks[0].operation) is Version:
+            progress.history = yield from _refs(context, found.get(identity))
         change = _decide(context, identity, tasks, found, progress, sure=identity in settled)
         if change is not None:
             changes.append(change)
@@ -221,9 +221,9 @@ def _read(context: Context, ids: list[str]) -> Steps[dict[str, Found]]:
     return found
 
 
-def _refs(context: Context, head: Found) -> Steps[set[str]]:
+def _refs(context: Context, head: Found | None) -> Steps[set[str]]:
     """The refs of the versions before the current one."""
-    if not is_head(head.source):
+    if head is None or not is_head(head.source):
         return set()
     numbers = range(1, head.source["number"])
     versions = yield from items.older(context, head.id, head.source["born"], numbers, only=("ref",))

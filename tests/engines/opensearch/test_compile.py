@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orcodm.engine import Engine
+from orcodm.engines.opensearch.compile import compile_tree
+from orcodm.errors import InvalidQuery
 from orcodm.lucene.entries import entry
 from orcodm.lucene.evaluator import compile_query
 from orcodm.lucene.parser import parse
@@ -136,3 +138,9 @@ def test_any_query_finds_what_the_evaluator_accepts(
     shared: Engine, values: list[Any], nodes: list[Node]
 ) -> None:
     check(shared, values, nodes)
+
+
+@pytest.mark.parametrize("query", ["ada", '"ada lovelace"', "ad*", "/ad./", "lovelase~", "`Ada`"])
+def test_what_looks_in_more_fields_than_a_query_may_have_says_to_name_one(query: str) -> None:
+    with pytest.raises(InvalidQuery, match=r"more than 900: name the field, as in name:lovelace\."):
+        compile_tree(parse(query), lambda kind: [f"{kind}/{number}" for number in range(901)])

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from orcodm.engines.connect import connect
-from orcodm.engines.opensearch import moving
+from orcodm.engines.opensearch import mapping, moving
 from orcodm.engines.opensearch.engine import OpenSearchEngine
 from orcodm.operations import (
     Delete,
@@ -137,3 +137,27 @@ def test_writers_go_on_while_it_moves(engine: OpenSearchEngine, url: str) -> Non
         Search(query=" ".join(f"field{n}:*" for n in range(20)), collection="others")
     ).total
     assert total == len(expected)
+
+
+def test_an_index_of_the_first_version_goes_on_and_moves_to_this_one(url: str) -> None:
+    """It copied the words of all fields into one, where those without a field were looked for."""
+    engine = OpenSearchEngine(url)
+    address = engine._context.address
+    host = f"http://{address.hosts[0]}"
+    words = {"type": "text", "analyzer": "standard", "position_increment_gap": 1000}
+    name: dict[str, Any] = {"type": "keyword", "ignore_above": 8191, "copy_to": ["words"]}
+    name["fields"] = {"words": {**words, "fielddata": True}}
+    first = {"dynamic": False, "_meta": {"orcodm": 1}, "properties": mapping.PROPERTIES | {"words": words}}
+    first["properties"]["string:/name"] = name
+    made = {"mappings": first, "settings": {"number_of_shards": 2}, "aliases": {address.prefix: {}}}
+    httpx.put(f"{host}/{address.prefix}~000001", json=made, timeout=30).raise_for_status()
+    put_all(engine, {"a": {"name": "Ada Lovelace"}, "b": {"name": "Babbage", "note": "knew Ada"}})
+    for _ in range(2):
+        assert found(engine, "ada", sort=[SortField("@path.key")]) == ["a", "b"]
+        assert found(engine, '"ada lovelace"') == ["a"]
+        assert found(engine, "bab*") == ["b"]
+        engine.reindex()
+    [index] = httpx.get(f"{host}/{address.prefix}/_mapping").json().values()
+    assert index["mappings"]["_meta"]["orcodm"] == mapping.VERSION == 2
+    assert "words" not in index["mappings"]["properties"]
+    engine.close()
