@@ -81,6 +81,7 @@ def searches(
 def rows(ground: Ground) -> Iterator[Row]:
     ours, tantivy, whoosh = (ground.loaded(name) for name in (OURS, "tantivy", "Whoosh"))
     kinds = searches(_quarter(ground), ground.lemmas(150), common_words(ground), _phrases(ground))
+    kinds = tuple(kind for kind in kinds if kind.texts)  # of too few documents no word is common
     ours.settle()
     for kind in kinds:
         asking = partial(_asking, kind.texts, ground.rounds)
