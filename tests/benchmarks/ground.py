@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import tempfile
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from .measure import OURS, Side, by_turns
+from .measure import OURS, Side, by_turns, settle
 from .peers.store import Store
 from .wordnet import Synset
 
@@ -35,6 +36,7 @@ class Ground:
         self._values = {one.key: one.value for one in synsets}
         self._folder = tempfile.TemporaryDirectory(prefix="orcodm-benchmark-")
         self._made: dict[str, Any] = {}
+        settle()
 
     @property
     def size(self) -> int:
@@ -100,3 +102,4 @@ class Ground:
             if made is not None:
                 made.close()
         self._folder.cleanup()
+        gc.unfreeze()
