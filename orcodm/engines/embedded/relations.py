@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from functools import cache
+from itertools import chain, repeat
 from typing import Any, Final, TypeAlias
 
 from attrs import evolve
@@ -109,14 +110,14 @@ def list_relations(connection: sqlite3.Connection, operation: ListRelations) -> 
 @cache
 def _walk(hops: int) -> str:
     """The statement that takes so many hops: the items at the last, with the age of the oldest way in."""
-    # Each hop is a set, so that a cycle or several ways to one place cannot multiply; a single one is a set
+    # Each hop is a set, so that a cycle or several ways to one place cannot multiply; the first one is a set
     # already. A page is cut out before the values are read. What leads on has a head, as any source has, and
     # it is quicker to see that it is not among the few that are gone.
     ends = ["ends0 (collection, key) AS (SELECT ?, ?)"]
     ends += [
-        f"ends{hop} (collection, key) AS"
-        f" (SELECT DISTINCT r.to_collection, r.to_key {_HOP.format(hop - 1)}{_NOT_GONE})"
-        for hop in range(1, hops)
+        f"ends{hop} (collection, key) AS (SELECT {distinct} r.to_collection, r.to_key"
+        f" {_HOP.format(hop - 1)}{_NOT_GONE})"
+        for hop, distinct in zip(range(1, hops), chain(["ALL"], repeat("DISTINCT")), strict=False)
     ]
     age, grouped = ("r.id", "") if hops == 1 else ("min(r.id)", "GROUP BY h.seq")
     return (
