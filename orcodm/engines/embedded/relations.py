@@ -58,7 +58,8 @@ _LET_SOURCE_GO: Final = (
     " AND NOT EXISTS (SELECT 1 FROM relations WHERE collection = ?1 AND key = ?2)"
 )
 """After the last relation of a source that was purged."""
-_LIVE: Final = "SELECT 1 FROM heads WHERE collection = ? AND key = ? AND live"
+_LIVING_HEAD: Final = "FROM heads WHERE collection = ? AND key = ? AND live"
+_LIVE: Final = "SELECT 1 " + _LIVING_HEAD
 
 One = GetRelation | PutRelation | DeleteRelation
 
@@ -88,10 +89,11 @@ def list_relations(connection: sqlite3.Connection, operation: ListRelations) -> 
             f"{len(operation.kinds)} hops in one request; at most {MAX_HOPS} are allowed",
             details={"kinds": "Too many."},
         )
-    _existing(connection.execute, collection, key)
     rows = connection.execute(
         _walk(len(operation.kinds)), (collection, key, *operation.kinds, limit + 1, offset)
     ).fetchall()
+    if not rows:
+        _existing(connection.execute, collection, key)
     rows.sort()  # by age, as they most likely come
     following = previous = None
     if limit and len(rows) > limit:
@@ -113,7 +115,7 @@ def _walk(hops: int) -> str:
     # Each hop is a set, so that a cycle or several ways to one place cannot multiply; the first one is a set
     # already. A page is cut out before the values are read. What leads on has a head, as any source has, and
     # it is quicker to see that it is not among the few that are gone.
-    ends = ["ends0 (collection, key) AS (SELECT ?, ?)"]
+    ends = [f"ends0 (collection, key) AS (SELECT collection, key {_LIVING_HEAD})"]
     ends += [
         f"ends{hop} (collection, key) AS (SELECT {distinct} r.to_collection, r.to_key"
         f" {_HOP.format(hop - 1)}{_NOT_GONE})"
