@@ -38,7 +38,6 @@ def rows(ground: Ground) -> Iterator[Row]:
 
     count = max(ground.size, 10 * RANGE)
     _fill(count, ours, raw, orm)
-    ours.settle()
     moments = itertools.count(START + SECOND * count, SECOND)
     latest = START + SECOND * (count - RANGE)
     ranges = [

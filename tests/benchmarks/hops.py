@@ -30,7 +30,6 @@ def rows(ground: Ground) -> Iterator[Row]:
     ours, raw = ground.loaded(OURS), ground.loaded("sqlite3")
     _relate(ground, ours.engine)
     _link(ground, raw)
-    ours.settle()
     # From those with many, but for the few whose walks would take all of the time.
     many = Counter({one.key: sum(kind == KIND for kind, _ in one.relations) for one in ground.synsets})
     starts = [key for key, _ in many.most_common(STARTS + 20)[20:]]
