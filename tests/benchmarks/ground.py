@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from .measure import OURS, Side, by_turns, settle
+from .measure import OURS, Side, by_turns, freeze
 from .peers.store import Store
 from .wordnet import Synset
 
@@ -36,7 +36,7 @@ class Ground:
         self._values = {one.key: one.value for one in synsets}
         self._folder = tempfile.TemporaryDirectory(prefix="orcodm-benchmark-")
         self._made: dict[str, Any] = {}
-        settle()
+        freeze()
 
     @property
     def size(self) -> int:

@@ -109,7 +109,7 @@ class Row:
 def by_turns(sides: Mapping[str, Side], rounds: int) -> dict[str, list[float]]:
     """Milliseconds of one operation of each side, in each round; every other round goes backwards."""
     costs: dict[str, list[float]] = {name: [] for name in sides}
-    settle()
+    freeze()
     for number in range(rounds):
         names = list(sides)
         for name in names if number % 2 == 0 else reversed(names):
@@ -117,7 +117,7 @@ def by_turns(sides: Mapping[str, Side], rounds: int) -> dict[str, list[float]]:
     return costs
 
 
-def settle() -> None:
+def freeze() -> None:
     """Take what is there for lasting: looking whether any of a million documents is garbage takes seconds."""
     gc.collect()
     gc.freeze()
