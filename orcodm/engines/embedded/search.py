@@ -38,7 +38,7 @@ from .ordering import SCORE, Key, best_first, ordering, read_cursor
 from .orders import LONGEST, Orders
 from .pages import offset_page, stream_page
 from .query import Query, understand
-from .rows import SMALL_PAGE, Rows
+from .rows import Rows
 from .scoring import Corpus, average_length, corpus
 from .sorting import Sorted
 from .store import Store
@@ -334,9 +334,8 @@ class _Answer:
             edge = best[end - 1].score if len(best) >= end else -math.inf
             sure = [hit for hit in best if hit.score > edge]
             tied = [hit for hit in best if hit.score == edge]
-            if len(tied) > SMALL_PAGE:
-                tied = hits.first(tied, end - len(sure))
-            matches = [*fresh, *self._fetched([*sure, *tied])]
+            first = hits.first(tied, end - len(sure))
+            matches = [*fresh, *self._fetched([*sure, *first])]
         page = nsmallest(end, matches, key=best_first)[operation.offset :]
         return offset_page(operation, self._results(page), count + len(fresh), ())
 
