@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cache
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 
 import attrs
 from attrs import Attribute, frozen
@@ -181,6 +181,12 @@ class Value:
         cls: Any = type(self)
         shown = [f"{one.name}={getattr(self, one.name)!r}" for one in attrs.fields(cls) if one.repr]
         return f"{cls.__name__}({', '.join(shown)})"
+
+    def _replace(self, **valid: Any) -> Self:
+        """A copy with other values, at which nobody looks again."""
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__, **valid)
+        return copy
 
 
 def _compared(value: Any) -> list[Any]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from attrs import evolve
-
 from ...operations import AggregateResult, Page, Search, SearchResult
 from ...projection import project
 from ...values import decode, decode_all
@@ -43,7 +41,7 @@ def stream_page(
     aggregates: tuple[AggregateResult, ...],
 ) -> Page[SearchResult]:
     """A page of a stream; `last` is the key of its last result, None where nothing comes after it."""
-    following = None if last is None else evolve(operation, cursor=write_cursor(last))
+    following = None if last is None else operation._replace(cursor=write_cursor(last))
     return Page(results=results, next=following, aggregates=aggregates)
 
 
@@ -54,7 +52,7 @@ def offset_page(
     limit, offset = operation.limit, operation.offset
     following = previous = None
     if results and offset + len(results) < total:
-        following = evolve(operation, offset=offset + limit)
+        following = operation._replace(offset=offset + limit)
     if offset:
-        previous = evolve(operation, offset=max(0, offset - limit))
+        previous = operation._replace(offset=max(0, offset - limit))
     return Page(results=results, next=following, prev=previous, total=total, aggregates=aggregates)
