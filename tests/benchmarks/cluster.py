@@ -1,7 +1,11 @@
 """A cluster: our engine beside opensearch-py called directly, on three nodes of this machine.
 
-Their index has as many shards and copies as ours, and OpenSearch's own mapping; it keeps no versions. The
-cluster is $ORCODM_CLUSTER, or one that is started for this, for which Java and Maven are needed.
+Their index has as many shards and copies as ours, and OpenSearch's own mapping; it keeps no versions. Where
+that is less than what the engine does, there is another side that does the same: it reads what it is about to
+replace and keeps it (two documents for one), or has its hits ranked over all shards, all of them counted, and
+equal ones in an order.
+
+The cluster is $ORCODM_CLUSTER, or one that is started for this, for which Java and Maven are needed.
 """
 
 from __future__ import annotations
@@ -23,19 +27,22 @@ from orcodm.operations import Batch, Get, IfMatch, Item, Put, Search
 from ..cluster.nodes import running
 from ..java import Missing as NoJava
 from .ground import Ground
-from .measure import OURS, Bar, Missing, Row, Side, below, within
+from .measure import OURS, Missing, Row, Side, below, within
 from .peers.ours import Word, documents
 from .search import common_words
 from .wordnet import Synset
 
 DIRECT: Final = "opensearch-py"
+ALIKE: Final = "opensearch-py, the same done"
 COLLECTION: Final = Word.collection
 CHUNK: Final = 500
 SOME: Final = 5_000
 """How many documents there are at most: three nodes on one machine are slow."""
 
-CLOSE: Final = within(DIRECT, 1.3)
-BULK: Final = within(DIRECT, round(1 / 0.7, 2))
+UNLIKE: Final = (DIRECT, "overwrite")
+
+CLOSE: Final = 1.3
+BULK: Final = round(1 / 0.7, 2)
 
 
 def rows(ground: Ground) -> Iterator[Row]:
@@ -57,22 +64,26 @@ def _rows(ground: Ground, ours: Ours, theirs: Direct) -> Iterator[Row]:
     synsets = ground.synsets[:SOME]
     keys = [synset.key for synset in synsets[:100]]
 
-    def row(work: str, bar: Bar, name: str, *arguments: Any) -> Row:
+    def row(work: str, times: float, name: str, *arguments: Any, alike: str | None = None) -> Row:
+        does = {OURS: getattr(ours, name), DIRECT: getattr(theirs, name)}
+        if alike is not None:
+            does[ALIKE] = getattr(theirs, alike)
+        for do in does.values():
+            do(secrets.token_hex(), *arguments)  # not to measure what happens only once
         sides = {
-            OURS: Side(lambda new: getattr(ours, name)(new, *arguments), secrets.token_hex),
-            DIRECT: Side(lambda new: getattr(theirs, name)(new, *arguments), secrets.token_hex),
+            peer: Side(lambda new, do=do: do(new, *arguments), secrets.token_hex) for peer, do in does.items()
         }
-        getattr(ours, name)(secrets.token_hex(), *arguments)  # not to measure what happens only once
-        getattr(theirs, name)(secrets.token_hex(), *arguments)
-        return Row("cluster", work, None, ground.by_turns(sides), (bar,))
+        # Who keeps no history does not do the same as who does.
+        bars = tuple(within(peer, times) for peer in does if peer != OURS and (peer, name) != UNLIKE)
+        return Row("cluster", work, None, ground.by_turns(sides), bars)
 
     theirs.make(ours)
     yield row("bulk load", BULK, "load", synsets)
-    yield row("bulk load on what is there", BULK, "overwrite", synsets)
+    yield row("bulk load on what is there", BULK, "overwrite", synsets, alike="overwrite_and_keep")
     yield row("get", CLOSE, "get", keys)
     yield row("index", CLOSE, "create", synsets[:50])
     yield row("get, index where it is the same", CLOSE, "replace", keys[:50])
-    yield row("search, 10 documents", CLOSE, "search", common_words(ground)[:50])
+    yield row("search, 10 documents", CLOSE, "search", common_words(ground)[:50], alike="search_alike")
     thousand = ground.synsets[:1_000]
     for work, commit in (("commit of 1,000 new", ours.commit_new), ("commit of 1,000 changed", ours.commit)):
         with counted() as requests:
@@ -158,7 +169,8 @@ class Direct:
         [made] = self.client.indices.get_settings(index=self.prefix).values()
         same = ("number_of_shards", "number_of_replicas", "refresh_interval")
         settings = {name: made["settings"]["index"][name] for name in same}
-        self.client.indices.create(index=self.index, body={"settings": {"index": settings}})
+        for index in (self.index, f"{self.index}-history"):
+            self.client.indices.create(index=index, body={"settings": {"index": settings}})
 
     def load(self, new: str, synsets: Sequence[Synset]) -> int:
         return self._load(synsets, f"{new}-")
@@ -169,6 +181,22 @@ class Direct:
     def _load(self, synsets: Sequence[Synset], before: str) -> int:
         actions = ({"_id": before + one.key, "_source": one.value} for one in synsets)
         helpers.bulk(self.client, actions, index=self.index, chunk_size=CHUNK)
+        self.client.indices.refresh(index=self.index)
+        assert self._search("the", 0)["hits"]["total"]["value"]
+        return len(synsets)
+
+    def overwrite_and_keep(self, new: str, synsets: Sequence[Synset]) -> int:
+        """The same, with what was there kept as a document of its own."""
+        for start in range(0, len(synsets), CHUNK):
+            some = synsets[start : start + CHUNK]
+            there = self.client.mget(index=self.index, body={"ids": [one.key for one in some]})["docs"]
+            actions: list[dict[str, Any]] = []
+            for one, old in zip(some, there, strict=True):
+                version = f"{one.key}:{old['_version']}:{new}"
+                actions.append({"_index": f"{self.index}-history", "_id": version, "_source": old["_source"]})
+                same = {"if_seq_no": old["_seq_no"], "if_primary_term": old["_primary_term"]}
+                actions.append({"_index": self.index, "_id": one.key, "_source": one.value} | same)
+            helpers.bulk(self.client, actions, chunk_size=2 * CHUNK)
         self.client.indices.refresh(index=self.index)
         assert self._search("the", 0)["hits"]["total"]["value"]
         return len(synsets)
@@ -195,11 +223,23 @@ class Direct:
             self._search(word, 10)
         return len(words)
 
+    def search_alike(self, new: str, words: Sequence[str]) -> int:
+        """The same, with all hits counted, ranked over all shards, and equal ones in an order."""
+        for word in words:
+            body = {
+                "query": {"match": {"gloss": word}},
+                "size": 10,
+                "track_total_hits": True,
+                "sort": [{"_score": "desc"}, "lemma.keyword"],
+            }
+            self.client.search(index=self.index, body=body, params={"search_type": "dfs_query_then_fetch"})
+        return len(words)
+
     def _search(self, word: str, size: int) -> Any:
         return self.client.search(index=self.index, body={"query": {"match": {"gloss": word}}, "size": size})
 
     def close(self) -> None:
-        self.client.indices.delete(index=f"{self.index},{self.prefix}~*")
+        self.client.indices.delete(index=f"{self.index},{self.index}-history,{self.prefix}~*")
         self.client.indices.delete_index_template(name=self.prefix)
         self.client.close()
 

@@ -107,6 +107,11 @@ def needs_fields(tree: Node) -> bool:
     )
 
 
+def has_words(tree: Node) -> bool:
+    """Whether there is something in a query that does not count the same wherever it is found."""
+    return any(isinstance(leaf, Term | Phrase) and not _is_path(leaf.field) for leaf in leaves(tree))
+
+
 def compile_tree(tree: Node, known: Known) -> Query:
     """The query of a tree. Raises `InvalidQuery` for a malformed regexp, or too many fields to ask."""
     return _Compiler(known).compile(tree, 1.0) or NOTHING
@@ -231,7 +236,9 @@ class _Compiler:
         if _is_path(field):
             name = NUMBERS.get(field or "")
             fits = type(found.exact) is int and -(2**63) <= found.exact < 2**63
-            return [{"term": {name: found.exact}}] if name and fits else []
+            # Not `term`: a shard whose numbers are all others would drop the whole query because of it, and
+            # with it the frequencies of its words, which scores depend on.
+            return [{"terms": {name: [found.exact]}}] if name and fits else []
         if abs(found.nearest) < EXACT:
             return self._each(field, NUMBER, "term", found.nearest + 0.0)
         codes = ["i" + ordered(found.exact)] if type(found.exact) is int else []

@@ -13,7 +13,7 @@ from ...lucene.parser import parse
 from ...lucene.tree import Node
 from ...operations import AggregateResult, Page, Search, SearchResult
 from .aggregates import plan_aggregate
-from .compile import Query, compile_tree, needs_fields
+from .compile import Query, compile_tree, has_words, needs_fields
 from .context import Context
 from .documents import STORED, Draft, as_result
 from .exchange import Steps
@@ -32,6 +32,7 @@ class Understood:
         self.kinds = KINDS if mentions_kind(self.tree) else (ITEM,)
         self.measured = find_near(self.tree) is not None
         self.needs_fields = needs_fields(self.tree)
+        self.has_words = has_words(self.tree)
 
 
 understand = lru_cache(maxsize=500)(Understood)
@@ -54,8 +55,9 @@ def search(context: Context, operation: Search) -> Steps[Page[SearchResult]]:
             f"{number}": {"filter": {"match_all": {}}, "aggs": plan.body} for number, plan in enumerate(plans)
         }
     # Each shard knows its own words only; where they decide, they are counted over all shards first.
-    ranked = is_by_score(operation.sort) or (
-        not operation.sort and operation.cursor is None and operation.limit
+    ranked = query.has_words and (
+        is_by_score(operation.sort)
+        or (not operation.sort and operation.cursor is None and operation.limit > 0)
     )
     params: dict[str, Any] = {"search_type": "dfs_query_then_fetch"} if ranked else {}
     answer = yield from context.search(body, **params)

@@ -147,12 +147,8 @@ def _round(context: Context, wave: dict[str, list[Task]], known: dict[str, Progr
             known[identity] = Progress()
     doubtful = {identity: known[identity] for identity in wave if known[identity].doubtful}
     settled = (yield from settle(context, doubtful)) if doubtful else {}
-    ready = {
-        identity: left
-        for identity, tasks in wave.items()
-        if (identity in settled or identity not in doubtful)
-        and (left := [task for task in tasks if not task.done])
-    }
+    ready = {identity: tasks for identity, tasks in wave.items() if identity not in doubtful}
+    ready |= {identity: [task for task in wave[identity] if not task.done] for identity in settled}
     tried = {
         identity for identity, tasks in ready.items() if _tries(tasks, known[identity], context.overwrites)
     }
