@@ -7,7 +7,8 @@ back. So:
 
 * Whoever was refused asks the primary. An update that changes nothing is a write to the cluster: its answer
   comes from a primary that all copies in step still take for theirs. A change that was refused has come to
-  its end; it was made if and only if it is in the chain of what is there now.
+  its end; it was made if and only if it is in the chain of what is there now. Whoever has nothing to do
+  according to what he read (a deletion of nothing, say) asks as well, before he says that it is done.
 * Whoever had no answer may still be heard. So he writes what he finds once more, as it is and on condition
   that it still is: with the answer every copy has it, and nothing can be made any more that was to be made on
   an older state. The same goes for whoever finds his own change: before he says so, it must be one that
