@@ -75,7 +75,9 @@ _LEAVE_SOURCE: Final = (
     "INSERT INTO heads SELECT ?1, ?2, 0, 0, 0"
     " WHERE EXISTS (SELECT 1 FROM relations WHERE collection = ?1 AND key = ?2)"
 )
-_MOVE_HEAD: Final = "UPDATE heads SET seq = ?, live = ? WHERE collection = ? AND key = ?"
+_MOVE_HEAD: Final = "UPDATE heads SET seq = ? WHERE collection = ? AND key = ?"
+_TURN_HEAD: Final = "UPDATE heads SET seq = ?, live = ? WHERE collection = ? AND key = ?"
+"""The same where it does not stay alive: only that has to look after the index of those that are gone."""
 
 
 # -- reading ---------------------------------------------------------------------------------------
@@ -295,5 +297,8 @@ def _store(
     else:
         # The clock may have been set back; a history does not run backwards.
         previous, reftime = head[0], max(transaction.now, head[2])
-        transaction.execute(_MOVE_HEAD, (seq, text is not None, collection, key))
+        if text is not None and head[3] is not None:
+            transaction.execute(_MOVE_HEAD, (seq, collection, key))
+        else:
+            transaction.execute(_TURN_HEAD, (seq, text is not None, collection, key))
     transaction.execute(_ADD_VERSION, (seq, previous, collection, key, ref, reftime, text))

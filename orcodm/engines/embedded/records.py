@@ -116,7 +116,7 @@ def _restore_version(transaction: Transaction, version: Version) -> bool:
     if head is None:
         transaction.execute(items._ADD_HEAD, (*place, seq, seq, text is not None))
     else:
-        transaction.execute(items._MOVE_HEAD, (seq, text is not None, *place))
+        transaction.execute(items._TURN_HEAD, (seq, text is not None, *place))
     before = None if head is None else head[0]
     transaction.execute(items._ADD_VERSION, (seq, before, *place, version.ref, version.reftime, text))
     return True
