@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from attrs import evolve
@@ -41,6 +41,10 @@ RANKED = ["text:red", "text:red AND n:[1 TO 3]", 'text:"red green"', "red OR n:1
 SORTS = [(), (SortField("n"), SortField("word", descending=True)), (SortField("@path.key", descending=True),)]
 
 
+Found: TypeAlias = tuple[int | None, list[tuple[str, str]]]
+"""What a page says: how many there are in all, where it does, and the places on it."""
+
+
 def write(engine: EmbeddedEngine, writes: list[Any]) -> None:
     for collection, key, value in writes:
         if value is None:
@@ -49,15 +53,14 @@ def write(engine: EmbeddedEngine, writes: list[Any]) -> None:
             engine.execute(Put(collection=collection, key=key, value=value))
 
 
-def walk(engine: EmbeddedEngine, asked: Operation[Any] | None) -> Iterator[tuple[int | None, list[tuple[str, str]]]]:
-    """Each page: how many there are in all, where it says so, and the places on it."""
+def walk(engine: EmbeddedEngine, asked: Operation[Any] | None) -> Iterator[Found]:
     while asked is not None:
         page = engine.execute(asked)
         yield page.total, [(item.collection, item.key) for item in page.results]
         asked = page.next
 
 
-def places(pages: list[tuple[int | None, list[tuple[str, str]]]]) -> list[tuple[str, str]]:
+def places(pages: list[Found]) -> list[tuple[str, str]]:
     return sorted(chain.from_iterable(found for _, found in pages))
 
 
