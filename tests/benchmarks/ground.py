@@ -65,9 +65,13 @@ class Ground:
             return self.absent(name, error)
 
     def fits(self, name: str) -> bool:
-        """Whether it is installed, and not too small for the documents."""
+        """Whether it is installed, and not too small for the documents; a note where it is not."""
         found = self.installed(name)
-        return found is not None and (found.largest is None or self.size <= found.largest)
+        if found is not None and found.largest is not None and self.size > found.largest:
+            more = f"more than {found.largest:,} take too long"
+            self.missing[f"{name} with {self.size:,} documents"] = more
+            return False
+        return found is not None
 
     def make(self, name: str) -> Any:
         """A new, empty store of that name; None where it is not installed, or too small for the documents."""

