@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import re
 import struct
+from functools import lru_cache
 from typing import Final
 
 from ..errors import InvalidQuery
@@ -66,9 +67,18 @@ def parse(text: str, default_field: str | None = None) -> Node:
 
     Raises `InvalidQuery` for any text that is no query or exceeds a limit, and nothing else.
     """
+    return _remembered(text, default_field) if len(text) <= _SHORT else _parse(text, default_field)
+
+
+def _parse(text: str, default_field: str | None) -> Node:
     if (value := _ONE_VALUE(text)) is not None and len(text) <= MAX_LENGTH:
         return Verbatim(value[2], value[1])
     return _Parser(text, default_field).tree()
+
+
+# Whoever makes a query looks at its tree, and so does the engine that is given its text.
+_remembered: Final = lru_cache(maxsize=500)(_parse)
+_SHORT: Final = 1_000
 
 
 # A field and a value in backticks, nothing escaped, is what most programs ask for most of the time.
