@@ -13,8 +13,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import orjson
 
 from ...lucene.entries import Entry, entry
-from ...operations import EventItem, Item, RelationItem, Search, SearchResult
-from ...projection import project
+from ...operations import EventItem, Item, RelationItem, SearchResult
 from ...values import decode
 
 ITEM: Final = "item"
@@ -47,12 +46,10 @@ class Stored(NamedTuple):
         """The flattened view that queries are evaluated on."""
         return entry(self.kind, self._path(), decode(self.text))
 
-    def result(self, operation: Search, score: float | None, distance: float | None) -> SearchResult:
-        """The document as the answer shows it."""
-        text = self.text if operation.values else None
-        value = None if text is None else decode(text)
-        if text is not None and (operation.with_fields or operation.without_fields):
-            value, text = project(value, operation.with_fields, operation.without_fields), None
+    def result(
+        self, value: Any, text: bytes | None, score: float | None, distance: float | None
+    ) -> SearchResult:
+        """The document as an answer shows it, with its value as that shows it."""
         if self.kind == ITEM:
             return Item(
                 collection=self.collection,

@@ -15,8 +15,8 @@ import math
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from heapq import nsmallest
-from itertools import chain, islice
-from typing import Final
+from itertools import chain, islice, repeat
+from typing import Any, Final
 
 import tantivy
 from attrs import evolve
@@ -24,19 +24,18 @@ from attrs import evolve
 from ...errors import InvalidParameter
 from ...lucene.entries import Entry
 from ...lucene.evaluator import distance
-from ...operations import START, AggregateResult, Item, Page, Search, SearchResult, Sort, SortField
-from ...values import decode
+from ...operations import START, AggregateResult, Page, Search, SearchResult, Sort, SortField
 from .aggregates import Accumulator, accumulator
 from .columns import FEW, Columns, NotByColumns, marked, unmarked
 from .current import SCREENING, Current, Pending, View
 from .deadlines import Deadline
-from .documents import ITEM, Place, count, item, items_from, scan, walk
+from .documents import ITEM, Place, Stored, count, item, items_from, scan, walk
 from .hits import DEEP, MANY, TIES, Hits
 from .index import Hit, IndexFailure, find
 from .matches import Match
 from .ordering import SCORE, Key, best_first, ordering, read_cursor
 from .orders import LONGEST, Orders
-from .pages import offset_page, stream_page
+from .pages import all_shown, offset_page, stream_page
 from .query import Query, understand
 from .rows import Rows
 from .scoring import Corpus, average_length, corpus
@@ -103,23 +102,7 @@ def _everything(connection: sqlite3.Connection, operation: Search) -> Page[Searc
     elif operation.cursor != START:
         after = read_cursor(operation.cursor, 0)[-1]
     rows = list(items_from(connection, collection, after, limit + 1, offset)) if limit else []
-    results: list[SearchResult]
-    if operation.values and not operation.with_fields and not operation.without_fields:
-        # This is how whole collections are read, so it is done without detours.
-        results = [
-            Item(
-                collection=row[2],
-                key=row[3],
-                ref=row[4],
-                value=decode(row[6]),
-                reftime=row[5],
-                score=1.0,
-                text=row[6],
-            )
-            for row in rows[:limit]
-        ]
-    else:
-        results = [item(row).result(operation, 1.0, None) for row in rows[:limit]]
+    results = _shown([(item(row), 1.0, None) for row in rows[:limit]], operation)
     if total is None:
         last = (item(rows[limit - 1]).place,) if len(rows) > limit else None
         return stream_page(operation, results, last, ())
@@ -414,12 +397,24 @@ class _Answer:
 
     def _results(self, matches: Iterable[Match]) -> list[SearchResult]:
         tree, measured = self._query.tree, self._query.measured
-        return [
-            match.stored.result(
-                self._operation, match.score, distance(tree, match.entry) if measured else None
-            )
-            for match in matches
-        ]
+        return _shown(
+            [
+                (match.stored, match.score, distance(tree, match.entry) if measured else None)
+                for match in matches
+            ],
+            self._operation,
+        )
+
+
+def _shown(found: Sequence[tuple[Stored, float, float | None]], operation: Search) -> list[SearchResult]:
+    """Documents with their scores and distances as the answer shows them."""
+    values: Iterable[tuple[Any, bytes | None]] = repeat((None, None))
+    if operation.values:
+        values = all_shown([stored.text for stored, _, _ in found], operation)
+    return [
+        stored.result(value, text, score, distance)
+        for (stored, score, distance), (value, text) in zip(found, values, strict=False)
+    ]
 
 
 def _foreign(cursor: str | None) -> InvalidParameter:
