@@ -96,7 +96,7 @@ def test_everything_moves_to_the_cluster_and_back(file: str, target: str, tmp_pa
 
 def test_what_was_moved_is_found_as_before(file: str, target: str) -> None:
     orcodm("import", target, "-", lines=orcodm("export", file))
-    one, cluster = connect(file), connect(target)
+    one, cluster = connect(file), connect(f"{target}?fresh=true")
     for query in ("name:user AND n:[100 TO 110]", "@path.kind:event AND ip:10*", "n:1", "*:* AND NOT name:*"):
         search = Search(query=query, limit=100, sort=())
         found = [sorted(map(str, follow(engine, search))) for engine in (one, cluster)]

@@ -12,7 +12,9 @@ back. So:
 * Whoever had no answer may still be heard. So he writes what he finds once more, as it is and on condition
   that it still is: with the answer every copy has it, and nothing can be made any more that was to be made on
   an older state. The same goes for whoever finds his own change: before he says so, it must be one that
-  cannot be lost.
+  cannot be lost. Where others write faster than he does, their writes do it for him: what he saw in
+  `OVERTAKEN` looks, each answered by all copies in step, and sees below what is there in the next one, is
+  on all of them.
 * Where neither can be told in time, or nothing is left that could tell, the outcome is unknown, and the error
   says so: `TransportError` or `DatabaseBusy`, never a conflict.
 
@@ -42,6 +44,8 @@ from .tasks import Change, Progress
 Seen = dict[str, Found | None]
 """What the primary has under ids. One that is not among them was not answered for."""
 
+OVERTAKEN: Final = 3
+
 _NOTHING: Final = b'{"doc":{},"_source":true}'
 
 
@@ -60,6 +64,7 @@ def settle(context: Context, doubtful: Mapping[str, Progress]) -> Steps[Seen]:
     seen |= yield from look(context, _between(doubtful, seen))
     made: dict[str, Change] = {}
     settled: Seen = {}
+    safe: dict[str, Found] = {}
     touched: list[str] = []
     for identity, progress in doubtful.items():
         if identity not in seen:
@@ -70,15 +75,21 @@ def settle(context: Context, doubtful: Mapping[str, Progress]) -> Steps[Seen]:
         mine = next((change for change, fate in fates.items() if fate is Fate.MADE), None)
         if mine is not None:
             made[identity] = mine
-        if seen[identity] is not None and (progress.lost or mine is not None):
-            touched.append(identity)
+        head = seen[identity]
+        if head is not None and (progress.lost or mine is not None):
+            if _built_upon(head, progress, seen):
+                safe[identity] = head
+            else:
+                touched.append(identity)
         else:
             progress.refused = ()
-            settled[identity] = seen[identity]
+            settled[identity] = head
             if not progress.lost:
                 progress.failure = None
-    for identity, found in (yield from _touch(context, touched, doubtful, seen)).items():
+    safe |= yield from _touch(context, touched, doubtful, seen)
+    for identity, found in safe.items():
         progress = doubtful[identity]
+        progress.overtaken = ()
         if identity in made:
             if found.source["kind"] == PURGING:
                 yield from erase(context, [found])
@@ -209,6 +220,21 @@ def _fate_of_version(change: Change, head: Found, seen: Seen) -> Fate:
 # -- making sure -----------------------------------------------------------------------------------
 
 
+def _built_upon(head: Found, progress: Progress, seen: Seen) -> bool:
+    """Whether what was there in enough earlier looks is below what is there now."""
+    if len(progress.overtaken) < OVERTAKEN:
+        return False
+    if is_head(head.source):
+        below = _chain(head, _numbers(head, progress, seen), seen) or []
+        tokens = {found.source.get("token") for found in below}
+    else:
+        tokens = set(head.source.get("trail", ()))
+    if all(found.source["token"] in tokens for found in progress.overtaken):
+        return True
+    progress.overtaken = ()
+    return False
+
+
 def _touch(
     context: Context, ids: Iterable[str], doubtful: Mapping[str, Progress], seen: Seen
 ) -> Steps[dict[str, Found]]:
@@ -234,7 +260,9 @@ def _touch(
             if failed is None:
                 place = own[-1]["_seq_no"], own[-1]["_primary_term"]
                 touched[identity] = Found(identity, *place, documents[identity][-1].source)
-            elif failed["status"] != 409:
+            elif failed["status"] == 409:
+                doubtful[identity].overtaken += (documents[identity][-1],)
+            else:
                 doubtful[identity].failure = DatabaseBusy(
                     f"the cluster does not take the write: {reason(failed)}"
                 )

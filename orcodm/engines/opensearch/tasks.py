@@ -99,6 +99,8 @@ class Progress:
     """What was sent and refused, which is no proof that it was not made."""
     lost: tuple[Change, ...] = ()
     """What was sent without an answer: it may have been made, or may still be."""
+    overtaken: tuple[Found, ...] = ()
+    """What was there in one look after the other, when it was to be written again and others were faster."""
     idle: bool = False
     """There is nothing to do, if what was read is what is there."""
     failure: OrcodmError | None = None
