@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from itertools import count
 from typing import Any
 
 import opensearchpy
@@ -196,6 +197,65 @@ def test_a_change_that_was_lost_when_others_were_faster_is_a_conflict(
     assert caught.value.current == versions[0].ref
     assert [version.value for version in reversed(versions)] == list(range(on_top + 1))
     verify(versions)
+
+
+@contextmanager
+def overtaken(fault: Callable[..., Any], faster: Callable[[], Any]) -> Iterator[None]:
+    """A fault happens to the first change, and before each of the next ones somebody else is faster."""
+    pending = [fault]
+
+    def perform(self: Any, method: str, path: str, **given: Any) -> Any:
+        if any(is_change(action) for action in bulk_actions(path, given.get("body"))):
+            with performing(_perform):
+                if pending:
+                    return pending.pop()(self, method, path, **given)
+                faster()
+        return _perform(self, method, path, **given)
+
+    with performing(perform):
+        yield
+
+
+@pytest.mark.parametrize("made", [True, False], ids=["made", "not made"])
+def test_whoever_is_always_overtaken_is_told_all_the_same(url: str, other: Engine, made: bool) -> None:
+    numbers = count(1)
+
+    def faster() -> None:
+        put(other, "a", next(numbers))
+
+    ref = put(other, "a", 0)
+    fault = unanswered(faster) if made else vanished(faster)
+    with closing(connect(f"{url}&timeout=5")) as engine, overtaken(fault, faster):
+        if made:
+            mine = put(engine, "a", "mine", IfMatch(ref))
+        else:
+            with pytest.raises(Conflict):
+                put(engine, "a", "mine", IfMatch(ref))
+    versions = history(other, "a")
+    verify(versions)
+    assert [version.ref for version in versions if version.value == "mine"] == ([mine] if made else [])
+
+
+@pytest.mark.parametrize("made", [True, False], ids=["made", "not made"])
+def test_whoever_is_always_overtaken_on_an_event_is_told_as_well(url: str, other: Engine, made: bool) -> None:
+    numbers = count(1)
+    other.execute(Put(collection=THINGS, key="a", value={}))
+
+    def write(engine: Engine, value: Any, **more: Any) -> str:
+        return engine.execute(PutEvent(**EVENT, value=value, **more)).ref
+
+    ref = other.execute(PostEvent(**EVENT, value=0)).ref
+
+    def faster() -> None:
+        write(other, next(numbers))
+
+    fault = unanswered(faster) if made else vanished(faster)
+    with closing(connect(f"{url}&timeout=5")) as engine, overtaken(fault, faster):
+        if made:
+            assert write(engine, "mine", condition=IfMatch(ref))
+        else:
+            with pytest.raises(Conflict):
+                write(engine, "mine", condition=IfMatch(ref))
 
 
 def test_a_change_that_was_lost_is_made(engine: Engine) -> None:
