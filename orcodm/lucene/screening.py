@@ -52,10 +52,10 @@ def _needles(node: Node, encode: Encode) -> Needles | None:
         return _needles(node.node, encode)
     if isinstance(node, Boolean):
         return _of_clauses(node, encode)
-    if not isinstance(node, Term | Phrase | Verbatim | Wildcard | Regexp) or (node.field or "").startswith(
-        "@"
-    ):
+    if not isinstance(node, Term | Phrase | Verbatim | Wildcard | Regexp):
         return None
+    if (node.field or "").startswith("@"):
+        return None  # it is not in the value
     if isinstance(node, Wildcard):
         pieces = _PIECES(normalize(node.pattern))
         return (max(pieces, key=len).encode(),) if pieces else None
