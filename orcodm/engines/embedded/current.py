@@ -262,7 +262,8 @@ class Current:
                     progress.holders[field] = holders + len(view.pending)
                     return view.pending.values()
                 holders = progress.holders[field] = {}
-                _hold(holders, field, progress.pending)
+                for pending in (view.pending, progress.pending):  # others may be further than this view
+                    _hold(holders, field, pending)
             ids = sorted(holders.get(text, ()))
         return [view.pending[identity] for identity in ids if identity in view.pending]
 
@@ -290,7 +291,7 @@ class Current:
         if self._indexing.acquire(blocking=False):
             try:
                 self._catch_up()
-            except SessionClosed:
+            except (SessionClosed, WriterBusy):
                 pass
             except OrcodmError:
                 # A search says what is wrong where it matters; without an index it is only slower.
@@ -317,19 +318,17 @@ class Current:
         if directory is None:
             self._temporary = tempfile.mkdtemp(prefix="orcodm-")
             directory = self._directory = IndexDirectory(Path(self._temporary), self._store.database)
-        generation = None if anew else self._refreshed(directory)
-        if generation is None:
-            generation = directory.begin()
-        with directory.writing(generation) as writer:
-            # Nobody else writes from here on; but until here somebody may have.
-            if generation.applied and self._refreshed(directory) is not generation:
-                raise WriterBusy("another process made the index anew")
-            applied, seen = self._apply(writer, generation.applied)
-            if applied == generation.applied:
-                return
-            writer.commit(applied, seen)
-            generation.reload(applied, generation.layout)
-            self._adopt(generation)
+        with directory.locked():
+            generation = None if anew else self._refreshed(directory)
+            if generation is None:
+                generation = directory.begin()
+            with directory.writing(generation) as writer:
+                applied, seen = self._apply(writer, generation.applied)
+                if applied == generation.applied:
+                    return
+                writer.commit(applied, seen)
+                generation.reload(applied, generation.layout)
+                self._adopt(generation)
 
     def _refreshed(self, directory: IndexDirectory) -> Generation | None:
         """The valid generation, as far as another process may have brought it."""

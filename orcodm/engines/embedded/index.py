@@ -50,12 +50,13 @@ from .terms import (
     scopes,
 )
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Of the terms and of the schema below; another number makes every index anew."""
 
 HEAP: Final = 128_000_000
 """How much memory new documents take before they become a segment: every search asks each segment."""
 _STATE: Final = "state.json"
+_LOCK: Final = "lock"
 
 
 class IndexFailure(OrcodmError):
@@ -63,7 +64,7 @@ class IndexFailure(OrcodmError):
 
 
 class WriterBusy(IndexFailure):
-    """Another process is writing to this index."""
+    """Somebody else is writing to this index."""
 
 
 def document(stored: Stored, entry: Entry, layout: Layout) -> tantivy.Document:
@@ -168,8 +169,6 @@ def _translated() -> Iterator[None]:
 def _translate(error: BaseException) -> BaseException:
     """What an exception of Tantivy's is to us; others stay what they are."""
     if isinstance(error, ValueError | OSError):
-        if "LockBusy" in str(error) or "Lockfile" in str(error):
-            return WriterBusy(str(error))
         return IndexFailure(f"the search index: {error}")
     # A damaged file makes Tantivy panic now and then, which is no Exception.
     if type(error).__name__ == "PanicException":
@@ -317,13 +316,30 @@ class IndexDirectory:
         except IndexFailure:
             return None
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Meanwhile nobody else changes the state or a generation. Raises `WriterBusy` where one does."""
+        from filelock import FileLock, Timeout  # here, for whoever only reads need not wait for its import
+
+        with _translated():
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.path / _LOCK, blocking=False)
+            try:
+                lock.acquire()
+            except Timeout:
+                raise WriterBusy(f"another process writes to {self.path}") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
     def begin(self) -> Generation:
         """A new, empty generation. It becomes the valid one by its first commit."""
         return Generation(self.path, {"generation": secrets.token_hex(4), "applied": 0})
 
     @contextmanager
     def writing(self, generation: Generation) -> Iterator[Writer]:
-        """A writer, alone on this generation. Raises `WriterBusy` where another process has it."""
+        """A writer on this generation, for who has the lock."""
         with _translated():
             writer = Writer(self, generation)
         try:
@@ -369,6 +385,10 @@ class Writer:
         self._writer: tantivy.IndexWriter | None = generation.index.writer(HEAP, 1)
         # What a new generation was given; looking for documents to replace costs more than not to.
         self._added: set[int] | None = None if generation.applied else set()
+        # Tantivy stamps the first operation of a writer like the last commit before it. A merge of what that
+        # commit left may then take it for done where it is not, and bring back what it deletes. So the first
+        # one deletes nothing.
+        self._writer.delete_documents_by_term("id", -1)
 
     def put(self, stored: Stored, entry: Entry) -> None:
         assert self._writer is not None

@@ -203,7 +203,7 @@ def test_an_index_can_be_made_anew(engine: EmbeddedEngine, path: Path) -> None:
     before = state.read_text()
     engine.reindex()
     assert state.read_text() != before
-    assert len(list(Path(f"{path}-index").iterdir())) == 2
+    assert len([each for each in Path(f"{path}-index").iterdir() if each.is_dir()]) == 1
     assert total(engine, "word:one") == MANY
 
 

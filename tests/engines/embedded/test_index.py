@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tantivy
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from orcodm.engines.embedded.compile import compile_plan
+from orcodm.engines.embedded.documents import ITEM, Stored
+from orcodm.engines.embedded.index import Generation, IndexDirectory, find
 from orcodm.engines.embedded.terms import analysed, prefix
 from orcodm.lucene.analysis import analyze
+from orcodm.lucene.entries import entry
 from orcodm.lucene.parser import parse
 from orcodm.lucene.tree import Node
 
@@ -168,3 +172,35 @@ def test_fields_have_terms_of_their_own(one: str, other: str) -> None:
     fields = [f"value.{one}", f"value.{other}", f"@path.{one}", "value"]
     assert len({prefix(field) for field in fields}) == len(set(fields))
     assert not any(character in prefix(field) for field in fields for character in " \t\n\f\r")
+
+
+def test_what_is_deleted_first_stays_deleted_while_a_merge_is_under_way(tmp_path: Path) -> None:
+    # What killed processes leave: commits that nobody merged, of which some deleted what others added.
+    for run in range(20):
+        directory = IndexDirectory(tmp_path / str(run), "database")
+        generation = directory.begin()
+        for commit in range(8):
+            writer = generation.index.writer(15_000_000, 1)
+            for number in range(3):
+                document = tantivy.Document()
+                document.add_integer("id", 3 * commit + number)
+                document.add_integer("seq", 3 * commit + number)
+                writer.add_document(document)
+            if commit == 7:
+                for earlier in range(1, 7):
+                    writer.delete_documents_by_term("id", 3 * earlier)
+            writer.commit()
+            del writer  # without waiting for its merges
+        directory.save(generation, 100, None)
+        state = directory.state()
+        assert state is not None
+        generation = Generation(directory.path, state)
+        with directory.locked(), directory.writing(generation) as changes:
+            changes.delete(7)
+            changes.put(Stored(101, 101, ITEM, "things", "key", "ref", 1000, b"{}"), entry(ITEM, {}, {}))
+            changes.commit(101, None)
+        generation.reload(101, generation.layout)
+        total, hits = find(generation.searcher, tantivy.Query.all_query(), 100)
+        there = set(range(24)) - {3, 6, 9, 12, 15, 18} - {7}
+        assert {hit.id for hit in hits} == there | {101}
+        assert total == len(there) + 1
