@@ -210,7 +210,7 @@ def _is_set(type_: Any) -> bool:
     return origin is set or origin is frozenset
 
 
-def _is_union(type_: Any) -> bool:
+def is_union(type_: Any) -> bool:
     return get_origin(type_) in (Union, types.UnionType)
 
 
@@ -238,8 +238,8 @@ def _make_converter() -> Converter:
     made.register_structure_hook_func(_is_enum, _load_enum)
     made.register_unstructure_hook_func(_is_enum, lambda member: member.value)
     made.register_structure_hook_func(_is_numbered, _load_numbered)
-    made.register_structure_hook_factory(_is_union, lambda type_: _ignoring_type(codec(type_)[0]))
-    made.register_unstructure_hook_factory(_is_union, lambda type_: codec(type_)[1])
+    made.register_structure_hook_factory(is_union, lambda type_: _ignoring_type(codec(type_)[0]))
+    made.register_unstructure_hook_factory(is_union, lambda type_: codec(type_)[1])
     made.register_unstructure_hook_func(_is_set, _sorted_list)
     return made
 
@@ -260,7 +260,7 @@ def codec(type_: Any) -> tuple[Load, Dump]:
         return _anything, _anything
     if _is_plain_list(type_):
         return _plain_list(get_args(type_)[0])
-    if _is_union(type_):
+    if is_union(type_):
         members = get_args(type_)
         rest = [member for member in members if member is not type(None)]
         if len(rest) == 1 and len(members) == 2:
@@ -315,7 +315,7 @@ def plain_type(type_: Any) -> Plain | None:
     """What is to know of a plain type; None for any other."""
     if get_origin(type_) is Annotated:
         return plain_type(get_args(type_)[0])
-    if _is_union(type_):
+    if is_union(type_):
         rest = [member for member in get_args(type_) if member is not type(None)]
         inner = plain_type(rest[0]) if len(rest) == 1 else None
         return inner and Plain(inner.scalar, inner.many, optional=True)

@@ -15,7 +15,7 @@ from . import mapping
 from .declaration import declare, descriptor_of, field_type, register
 from .fields import Nested, field
 from .mapping import Misfit, Misfits
-from .schema import Schema, attribute
+from .schema import Schema, Seen, attribute
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
@@ -106,6 +106,12 @@ class Model:
     def _validate(self) -> None:
         if self.schema().validates:
             self._dumped(validate=True)
+
+    def _seen(self) -> Seen | None:
+        return (self._schema or self.schema()).seen(self)
+
+    def _untouched(self, seen: Seen) -> bool:
+        return (self._schema or self.schema()).untouched(self, seen)
 
     def _fill(self, value: Any) -> None:
         try:

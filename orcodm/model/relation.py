@@ -161,6 +161,12 @@ class Relation(Tracked, Generic[S, T]):
     def _validate(self) -> None:
         """Properties have no validators."""
 
+    def _seen(self) -> None:
+        """Properties may be changed at any depth."""
+
+    def _untouched(self, seen: Any) -> bool:
+        return False
+
     def _fill(self, value: Any) -> None:
         self.properties = value or {}
 

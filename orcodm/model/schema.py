@@ -10,13 +10,18 @@ nearly always does; anything else goes field by field, and every problem is told
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, get_args
+from datetime import date, datetime, time
+from decimal import Decimal
+from enum import Enum
+from operator import is_
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args
+from uuid import UUID
 
 import attrs
 
 from ..errors import InvalidModel, Problem
 from .fields import FieldSpec
-from .mapping import Dump, Load, Misfit, Misfits, Plain, codec, join, plain_type, problems_of
+from .mapping import Dump, Load, Misfit, Misfits, Plain, codec, is_union, join, plain_type, problems_of
 
 if TYPE_CHECKING:
     from .model import Model
@@ -26,6 +31,8 @@ Convert = Callable[[Mapping[str, Any], dict[str, Any]], bool]
 
 Where not all of them fit it answers False, and has put nothing.
 """
+Seen: TypeAlias = "tuple[Any, ...]"
+"""The values of an instance's fields at some time, its lists copied."""
 
 
 @attrs.define
@@ -79,6 +86,7 @@ class Schema:
         self._order = (*self._tag, *self.members)
         self._load = _loading(attributes, tag)
         self._dump = _dumping(attributes, tag)
+        self._watch = _watching(attributes)
         self._plain = all(plain_type(attribute.type) for attribute in attributes)
         self._validated = tuple(attribute for attribute in attributes if attribute.validators)
         self._nested = tuple(attribute for attribute in attributes if _mentions_model(attribute.type))
@@ -106,6 +114,19 @@ class Schema:
                 fields.pop("_extra", None)
                 return
         self._fill_each(instance, value)
+
+    def seen(self, instance: Model) -> Seen | None:
+        """What the fields hold now; None where something that they hold could be changed without notice."""
+        fields = instance.__dict__
+        return None if self._watch is None or fields.get("_extra") else self._watch[0](fields)
+
+    def untouched(self, instance: Model, seen: Seen) -> bool:
+        """Whether the fields are known to hold the very values that were seen."""
+        fields = instance.__dict__
+        try:
+            return not fields.get("_extra") and self._watch is not None and self._watch[1](fields, seen)
+        except KeyError:  # an attribute was deleted
+            return False
 
     def _fill_each(self, instance: Model, value: dict[str, Any]) -> None:
         fields: dict[str, Any] = {}
@@ -236,6 +257,45 @@ _TESTS: Final = {
     type(None): "{0} is None",
 }
 """What `mapping.PLAIN` takes, as expressions."""
+
+
+def _watching(
+    attributes: Sequence[Attribute],
+) -> tuple[Callable[[dict[str, Any]], Seen], Callable[[dict[str, Any], Seen], bool]] | None:
+    """The functions that note the values of fields, and that compare these with what was noted.
+
+    None where a value could change and stay the same object, but for lists, whose elements are compared.
+    """
+    copies, tests = [], []
+    for number, attribute in enumerate(attributes):
+        value, plain = f"fields[{attribute.name!r}]", plain_type(attribute.type)
+        if plain is not None and plain.many:
+            copies.append(f"None if {value} is None else {value}.copy()")
+            tests.append(f"same({value}, seen[{number}])")
+        elif _constant(attribute.type):
+            copies.append(value)
+            tests.append(f"{value} is seen[{number}]")
+        else:
+            return None
+    note = f"lambda fields: ({''.join(f'{each}, ' for each in copies)})"
+    compare = f"lambda fields, seen: {' and '.join(tests) or 'True'}"
+    return eval(note), eval(compare, {"same": _same_elements})
+
+
+def _same_elements(now: Any, then: Any) -> bool:
+    if type(now) is not list or then is None:
+        return now is then
+    return len(now) == len(then) and all(map(is_, now, then))
+
+
+_CONSTANT: Final = {str, int, float, bool, type(None), bytes, date, datetime, time, Decimal, UUID}
+
+
+def _constant(type_: Any) -> bool:
+    """Whether no value of a type can change."""
+    if isinstance(type_, type):
+        return type_ in _CONSTANT or issubclass(type_, Enum)
+    return is_union(type_) and all(map(_constant, get_args(type_)))
 
 
 def _mentions_model(type_: Any) -> bool:

@@ -116,7 +116,7 @@ def _made(unit: Unit, item: Any, identity: tuple[Any, ...], make: Callable[[Any]
     except InvalidDocument as error:
         raise InvalidDocument(error.model, "/".join(map(str, identity[1:])), error.problems) from None
     document._stored(item)
-    document._state = State(identity, item.ref, _text(item), item.reftime)
+    document._state = State(identity, item.ref, _text(item), item.reftime, seen=document._seen())
     unit.remember(document)
     return document
 

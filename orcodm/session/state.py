@@ -17,7 +17,8 @@ class State(NamedTuple):
 
     `identity` is where it was stored and `ref` that version's ref (both None for a document that was
     never stored); `base` is the JSON text of the value last read or written; `reftime` its time in
-    milliseconds since the epoch, where the engine said it; `deleted`, that the document was deleted.
+    milliseconds since the epoch, where the engine said it; `deleted`, that the document was deleted; `seen`,
+    what its fields were made of that text, where noting that is enough to see any change.
     """
 
     identity: Identity | None = None
@@ -25,6 +26,7 @@ class State(NamedTuple):
     base: bytes | None = None
     reftime: int | None = None
     deleted: bool = False
+    seen: tuple[Any, ...] | None = None
 
     @property
     def base_value(self) -> Any:
@@ -51,6 +53,12 @@ class Mapped(Protocol):
 
     def _validate(self) -> None:
         """Ask the validators alone. Raises `InvalidDocument`."""
+
+    def _seen(self) -> tuple[Any, ...] | None:
+        """The values of its fields, to be compared with later; None where that would not tell a change."""
+
+    def _untouched(self, seen: tuple[Any, ...]) -> bool:
+        """Whether its fields are known to be what was seen."""
 
     def _fill(self, value: Any) -> None:
         """Take over a stored value, whole."""

@@ -15,9 +15,11 @@ def changes(document: Mapped) -> tuple[Any, bytes] | None:
 
     What was not changed keeps the spelling it has in the store. Raises `InvalidDocument`.
     """
-    base = document._state.base
+    _, _, base, _, _, seen = document._state
     if base is None:
         return checked(document)
+    if seen is not None and document._untouched(seen):
+        return None
     current, text = checked(document, validate=False)
     if text == base:
         return None

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -113,6 +117,76 @@ def test_a_plain_document_is_written_exactly_where_its_json_differs(
     if change is not None:
         assert same(change[0], {**after, **extra})
         assert change[1] == encode(change[0])
+
+
+class Colour(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Watched(Document, collection="watched"):
+    """Nothing in it can change and stay the same object, but for lists of plain values."""
+
+    name: Field[str]
+    size: Field[float | None] = field(default=None)
+    tags: Field[list[int]] = field(factory=list)
+    words: Field[list[str] | None] = field(default=None)
+    colour: Field[Colour | None] = field(default=None)
+    due: Field[datetime | None] = field(default=None)
+
+
+WATCHED = st.fixed_dictionaries(
+    {"name": st.sampled_from(["", "a"]), "size": st.sampled_from([None, 0, 1, 1.0])},
+    optional={
+        "tags": st.lists(st.integers(0, 1), max_size=2),
+        "words": st.none() | st.lists(st.sampled_from("ab"), max_size=2),
+        "colour": st.sampled_from([None, "red"]),
+        "due": st.sampled_from([None, "2020-01-01T00:00:00+00:00"]),
+        "other": st.integers(0, 1),
+    },
+)
+TOUCHES: dict[str, Callable[[Watched], Any]] = {
+    "nothing": lambda one: None,
+    "a name": lambda one: setattr(one, "name", "a"),
+    "another size": lambda one: setattr(one, "size", 1.0),
+    "the same size": lambda one: setattr(one, "size", one.size),
+    "a tag more": lambda one: one.tags.append(1),
+    "a tag changed": lambda one: one.tags.__setitem__(slice(0, 1), [0]),
+    "a tag that is no number": lambda one: one.tags.__setitem__(slice(0, 1), [True]),
+    "tags that are none": lambda one: setattr(one, "tags", None),
+    "other words": lambda one: setattr(one, "words", ["a"]),
+    "words turned": lambda one: one.words is not None and one.words.reverse(),
+    "a colour": lambda one: setattr(one, "colour", Colour.RED),
+    "a day": lambda one: setattr(one, "due", datetime(2020, 1, 1, tzinfo=UTC)),
+    "no name": lambda one: delattr(one, "name"),
+    "a look at the rest": lambda one: one.extra,
+    "another member": lambda one: one.extra.update(other=7),
+}
+
+
+@given(WATCHED, st.lists(st.sampled_from(sorted(TOUCHES)), max_size=2))
+def test_what_was_seen_tells_what_a_comparison_tells(value: Any, touches: list[str]) -> None:
+    outcomes = []
+    for watching in (True, False):
+        document = Watched.from_value(value)
+        document.key = "a"
+        stand_on(document._mapped(), "0a", encode(value))
+        if watching:
+            document._state = document._state._replace(seen=document._seen())
+            assert (document._state.seen is None) == ("other" in value)
+        for touch in touches:
+            with suppress(AttributeError):  # of a name that was deleted twice
+                TOUCHES[touch](document)
+        try:
+            change = changes(document._mapped())
+            outcomes.append(None if change is None else change[1])
+        except InvalidDocument as error:
+            outcomes.append(encode(str(error)))
+    assert outcomes[0] == outcomes[1]
+
+
+def test_what_can_change_unnoticed_is_always_compared() -> None:
+    assert stored()._seen() is None
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800", {"a": {1: 2}}, {1, 2}, object()])
