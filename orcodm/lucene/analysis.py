@@ -22,8 +22,10 @@ from ._wordbreak import RANGES
 MAX_TOKEN_LENGTH = 255
 """In UTF-16 units, since that is what Lucene counts."""
 
-# Letters join over . ' : and digits over . , ; ' but only where the same stands on both sides.
-_ASCII = re.compile(r"\w++(?:(?:(?<=[a-z])[.':](?=[a-z])|(?<=[0-9])[.,;'](?=[0-9]))\w++)*+", re.ASCII).findall
+# Letters join over . ' : and digits over . , ; ' but only where the same stands on both sides. The character
+# is looked at first: most often it is a space, and nothing joins.
+_JOINED = r"[.':](?<=[a-z].)(?=[a-z])\w++|[.,;'](?<=[0-9].)(?=[0-9])\w++"
+_ASCII = re.compile(rf"\w++(?:{_JOINED})*+", re.ASCII).findall
 
 
 def analyze(text: str) -> list[str]:
