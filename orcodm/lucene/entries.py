@@ -5,8 +5,8 @@ the same. Members of the stored value are fields under `value`, joined by dots (
 arrays are transparent, so that each element is a value of the array's field; a root that is no object is
 the field `value` itself. Metadata is under `@path`. null is no value; the empty string is one.
 
-Leaves are flattened at once, since every query needs some of them; what costs more (tokens, dates,
-points) is made when it is asked for.
+Leaves are flattened at once, since nearly every query needs some of them; what costs more, or few ask for
+(metadata, tokens, dates, points), is made when it is asked for.
 """
 
 from __future__ import annotations
@@ -35,21 +35,34 @@ def field_name(name: str | None) -> str | None:
 class Entry:
     """One search document, made by `entry`."""
 
-    __slots__ = ("_points", "_tokens", "_words", "kind", "leaves", "path", "value")
+    __slots__ = ("_metadata", "_path", "_points", "_tokens", "_words", "kind", "leaves", "value")
 
     def __init__(
-        self, kind: str, path: dict[str, list[Leaf]], value: Any, leaves: dict[str, list[Leaf]]
+        self,
+        kind: str,
+        metadata: Mapping[str, str | int | None],
+        value: Any,
+        leaves: dict[str, list[Leaf]],
     ) -> None:
         self.kind = kind
-        self.path = path
         self.value = value
         self.leaves = leaves
+        self._metadata = metadata
+        self._path: dict[str, list[Leaf]] | None = None
         self._tokens: dict[str, list[list[str]]] = {}
         self._words: dict[str | None, set[str]] = {}
         self._points: dict[str, list[tuple[float, float]]] | None = None
 
     def __repr__(self) -> str:
         return f"Entry({self.kind!r}, {self.path!r}, {self.value!r})"
+
+    @property
+    def path(self) -> dict[str, list[Leaf]]:
+        """The fields of the metadata, each with its value."""
+        if self._path is None:
+            self._path = {f"@path.{n}": [v] for n, v in self._metadata.items() if v is not None}
+            self._path[KIND] = [self.kind]
+        return self._path
 
     def values(self, field: str) -> list[Leaf]:
         """The leaves of a field (its full name) in the order of the document; none where it is missing."""
@@ -109,11 +122,12 @@ def entry(kind: str, path: Mapping[str, str | int | None], value: Any) -> Entry:
     `kind` is "item", "event" or "relationship"; `path` its metadata without prefix (`key`,
     `source.key`; None is no value); `value` any JSON.
     """
-    metadata: dict[str, list[Leaf]] = {f"@path.{n}": [v] for n, v in path.items() if v is not None}
-    metadata[KIND] = [kind]
     leaves: dict[str, list[Leaf]] = {}
     _flatten(ROOT, value, leaves)
-    return Entry(kind, metadata, value, leaves)
+    return Entry(kind, path, value, leaves)
+
+
+_SCALARS: Final = frozenset({str, int, float, bool})
 
 
 def _flatten(name: str, value: Any, leaves: dict[str, list[Leaf]]) -> None:
@@ -121,12 +135,15 @@ def _flatten(name: str, value: Any, leaves: dict[str, list[Leaf]]) -> None:
     if kind is dict:
         for member, inner in value.items():
             below = f"{name}.{member}"
-            # The common case without a call, since this runs for every document of a scan.
-            if type(inner) is str and below not in leaves:
+            # The common cases without a call, since this runs for every document of a scan.
+            if type(inner) in _SCALARS and below not in leaves:
                 leaves[below] = [inner]
             elif inner is not None:
                 _flatten(below, inner, leaves)
     elif kind is list or kind is tuple:
+        if value and name not in leaves and _SCALARS.issuperset(map(type, value)):
+            leaves[name] = list(value)
+            return
         for element in value:
             _flatten(name, element, leaves)
     elif value is not None:
