@@ -66,6 +66,7 @@ _VERSIONS_FROM: Final = _VERSIONS.replace(
 )
 
 _ADD_VERSION: Final = "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?)"
+_ADD_FIRST_VERSION: Final = "INSERT INTO versions VALUES (?, NULL, ?, ?, ?, ?, ?)"
 # Nothing is done where there is one already, but for one without a version.
 _ADD_HEAD: Final = (
     "INSERT INTO heads VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
@@ -191,13 +192,14 @@ def create(transaction: Transaction, operations: Sequence[Put]) -> list[Written]
     for seq, operation in enumerate(operations, first):
         collection, key, value = operation.collection, operation.key, operation.value
         ref = link(None, canonical(value))
-        heads.append((collection, key, seq, seq, True))
-        versions.append((seq, None, collection, key, ref, now, encode(value)))
+        # For None, True and bytes sqlite3 would look for an adapter, which takes a third of the time.
+        heads.append((collection, key, seq, seq, 1))
+        versions.append((seq, collection, key, ref, now, bytearray(encode(value))))
         results.append(Written(collection=collection, key=key, ref=ref))
     transaction.execute("SAVEPOINT creation")
     made = transaction.executemany(_ADD_HEAD, heads).rowcount
     if made == len(heads):
-        transaction.executemany(_ADD_VERSION, versions)
+        transaction.executemany(_ADD_FIRST_VERSION, versions)
         transaction.sequence += made
     else:
         transaction.execute("ROLLBACK TO creation")
