@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from heapq import nsmallest
 from itertools import chain, islice, repeat
@@ -258,7 +259,6 @@ class _Answer:
         by_place = operation.sort or operation.cursor is not None
         key = ordering(operation.sort, self._query.measure) if by_place else best_first
         matches = _Counted(self._all(), accumulators)
-        # At least one is asked for, since nsmallest(0, ...) would look at none, and all are to be counted.
         if operation.cursor is not None:
             page = nsmallest(operation.limit + 1, self._beyond(matches, key), key=key)
             results = self._results(page[: operation.limit])
@@ -266,7 +266,9 @@ class _Answer:
             last = key(page[operation.limit - 1]) if more else None
             return stream_page(operation, results, last, matches.aggregates())
         end = operation.offset + operation.limit
-        page = nsmallest(max(1, end), matches, key=key)[operation.offset : end]
+        # nsmallest(0, ...) would look at none, and all are to be counted.
+        first = nsmallest(end, matches, key=key) if end else deque(matches, maxlen=0)
+        page = list(first)[operation.offset :]
         return offset_page(operation, self._results(page), matches.count, matches.aggregates())
 
     def _all(self) -> Iterator[Match]:
