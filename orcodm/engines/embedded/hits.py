@@ -20,6 +20,8 @@ from .query import Query
 from .sorting import Numbers
 from .terms import KEY, scopes
 
+FEW: Final = 50
+"""So few hits are named one by one."""
 FIRST: Final = 1_000
 """So many hits are asked for where all are wanted: to ask for few costs less than room for all."""
 ROOM: Final = 20_000
@@ -80,7 +82,12 @@ class Hits:
     def settled(self) -> tantivy.Query:
         """The query of the index without the documents that are pending."""
         stale = self._view.stale()
-        return but(self.query, stale) if stale else self.query
+        if not stale:
+            return self.query
+        total, hits = find(self.searcher, self.query, FEW)
+        if total == len(hits):  # a few to look for cost less than many to pass over
+            return among(self.query, [hit.id for hit in self._not_pending(hits)])
+        return but(self.query, stale)
 
     # -- all of them ---------------------------------------------------------------------------------
 

@@ -75,6 +75,7 @@ def document(stored: Stored, entry: Entry, layout: Layout) -> tantivy.Document:
     add = made.add_text
     add("scope", " ".join(scopes(stored.kind, stored.collection)))
     has, words = [existing(entry)], list[str]()
+    layout.documents += 1
     nulls = entry.nulls if b"null" in stored.text else {}
     for field, leaves in entry.path.items():
         if field not in UNINDEXED and (marks := _add(made, layout, field, leaves)):
@@ -85,7 +86,10 @@ def document(stored: Stored, entry: Entry, layout: Layout) -> tantivy.Document:
         for leaf in leaves:
             if type(leaf) is str:
                 if found := analysed(leaf):
-                    _add_words(made, layout.claim(WORDS, field), found)
+                    column, count = layout.claim(WORDS, field), found.count(" ") + 1
+                    column.tokens += count
+                    layout.tokens += count
+                    _add_words(made, column, found)
                     words.append(found)
             elif type(leaf) is bool:
                 has.append(boolean(field, leaf))

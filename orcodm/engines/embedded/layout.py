@@ -60,6 +60,8 @@ class Column:
     """Some document is not quite there: a value was cut or rounded, or it has the same one twice."""
     mixed: bool = False
     """Of strings: some are no dates. Of numbers: some are floats."""
+    tokens: int = 0
+    """Of words: how many have been added."""
 
     @property
     def own(self) -> bool:
@@ -70,19 +72,30 @@ class Column:
 class Layout:
     """The columns of one index."""
 
-    def __init__(self, columns: Mapping[str, Mapping[str, Mapping[str, Any]]] = EMPTY) -> None:
+    def __init__(self, plain: Mapping[str, Any] = EMPTY) -> None:
         self._columns: dict[str, dict[str, Column]] = {sort: {} for sort in COLUMNS}
-        for sort, fields in columns.items():
+        for sort, fields in plain.get("columns", EMPTY).items():
             self._columns[sort] = {field: Column(**column) for field, column in fields.items()}
+        self.documents: int = plain.get("documents", 0)
+        """How many have been added, those that are gone again among them."""
+        self.tokens: int = plain.get("tokens", 0)
+        """How many words of any field have been added."""
         self.version = 0
         """Another number whenever something was added, so that a plan knows when it is out of date."""
 
-    def plain(self) -> dict[str, dict[str, dict[str, Any]]]:
+    def plain(self) -> dict[str, Any]:
         """What `__init__` makes a layout of, as JSON."""
-        return {
+        columns = {
             sort: {field: attrs.asdict(column) for field, column in fields.items()}
             for sort, fields in self._columns.items()
         }
+        return {"columns": columns, "documents": self.documents, "tokens": self.tokens}
+
+    def length(self, field: str | None) -> float:
+        """How many words a document has on average, in a field (None: in all)."""
+        column = None if field is None else self._columns[WORDS].get(field)
+        tokens = self.tokens if column is None else column.tokens
+        return tokens / self.documents if tokens else 1.0
 
     def column(self, sort: str, field: str) -> Column | None:
         """The column of a field (its full name); None where no document has such a value."""

@@ -8,9 +8,8 @@ words (ranges, verbatim terms, patterns) count 1.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from itertools import islice
 from typing import Final, TypeAlias
 
 from attrs import frozen
@@ -24,6 +23,8 @@ B: Final = 0.75
 SAMPLE: Final = 50
 """How many documents say what an average length is."""
 
+Length: TypeAlias = Callable[[str | None], float]
+"""How many words a field (None: all together) has on average."""
 Frequency: TypeAlias = Callable[[str | None, str], int]
 """In how many documents a field (None: any) has a word."""
 
@@ -33,7 +34,7 @@ class Corpus:
     """What BM25 needs to know of all documents."""
 
     documents: int
-    length: float
+    length: Length
     frequency: Frequency
 
 
@@ -44,13 +45,12 @@ def corpus(entries: Sequence[Entry]) -> Corpus:
     def frequency(field: str | None, word: str) -> int:
         return sum(word in entry.words(field) for entry in entries)
 
-    return Corpus(len(entries), average_length(entries), frequency)
+    @cache
+    def length(field: str | None) -> float:
+        lengths = [_length(entry, field) for entry in entries[:SAMPLE]]
+        return sum(lengths) / len(lengths) if any(lengths) else 1.0
 
-
-def average_length(entries: Iterable[Entry]) -> float:
-    """How many words a document has, by a sample."""
-    lengths = [_length(entry) for entry in islice(entries, SAMPLE)]
-    return sum(lengths) / len(lengths) if lengths else 1.0
+    return Corpus(len(entries), length, frequency)
 
 
 @frozen
@@ -81,9 +81,7 @@ class Scorer:
             relevance = 0.0
             for word in leaf.words:
                 if count := _count(entry, leaf.field, word):
-                    relevance += _bm25(
-                        count, _length(entry, leaf.field), corpus(), corpus().frequency(leaf.field, word)
-                    )
+                    relevance += _bm25(count, entry, leaf.field, word, corpus())
             # A number that equals a term has no words, and counts like any exact value.
             total += leaf.boost * (relevance or 1.0)
         return total
@@ -123,14 +121,15 @@ def _count(entry: Entry, field: str | None, word: str) -> int:
     return sum(tokens.count(word) for name in fields for tokens in entry.tokens(name))
 
 
-def _length(entry: Entry, field: str | None = None) -> int:
+def _length(entry: Entry, field: str | None) -> int:
     fields = entry.leaves if field is None else (field,)
     return sum(len(tokens) for name in fields for tokens in entry.tokens(name))
 
 
-def _bm25(count: int, length: int, corpus: Corpus, frequency: int) -> float:
+def _bm25(count: int, entry: Entry, field: str | None, word: str, corpus: Corpus) -> float:
     # A document that the index lacks may have a word that no indexed one has, or more than it counts.
+    frequency = corpus.frequency(field, word)
     documents = max(corpus.documents, frequency, 1)
     rarity = math.log(1 + (documents - frequency + 0.5) / (frequency + 0.5))
-    norm = K1 * (1 - B + B * length / max(corpus.length, 1.0))
+    norm = K1 * (1 - B + B * _length(entry, field) / corpus.length(field))
     return rarity * (K1 + 1) * count / (count + norm)

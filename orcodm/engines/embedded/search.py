@@ -39,7 +39,7 @@ from .orders import LONGEST, Orders
 from .pages import all_shown, offset_page, stream_page
 from .query import Query, understand
 from .rows import Rows
-from .scoring import Corpus, average_length, corpus
+from .scoring import Corpus, corpus
 from .sorting import Sorted
 from .store import Store
 from .vocabulary import Vocabularies
@@ -388,13 +388,12 @@ class _Answer:
 
     def _statistics(self) -> Corpus:
         if self._corpus is None:
-            entries = (one.entry for one in self._view.pending.values() if one.stored is not None)
             if self._hits is None:
-                self._corpus = corpus(list(entries))
+                pending = self._view.pending.values()
+                self._corpus = corpus([one.entry for one in pending if one.stored is not None])
             else:
-                known = self._view.progress.known
-                length = known.get("length") or known.setdefault("length", average_length(entries))
-                self._corpus = Corpus(self._hits.searcher.num_docs, length, self._hits.frequency)
+                documents = self._hits.searcher.num_docs
+                self._corpus = Corpus(documents, self._view.layout.length, self._hits.frequency)
         return self._corpus
 
     def _results(self, matches: Iterable[Match]) -> list[SearchResult]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -103,3 +104,21 @@ def test_with_an_index_and_without_the_same_is_found(
                         assert places(found) == places(expected)
         indexed.close()
         plain.close()
+
+
+@pytest.mark.parametrize("query", ["text:red", "red", "text:(red green)^2", 'text:"red green"', "title:red"])
+def test_a_change_scores_like_what_the_index_has(tmp_path: Path, query: str) -> None:
+    engine = EmbeddedEngine(str(tmp_path / "app.db"))
+    chance = random.Random(7)
+    for number in range(300):
+        text = " ".join(chance.choices(["red", "green", "blue", "grey"], k=chance.randint(1, 12)))
+        title = {"title": "of red" if number % 30 == 0 else "of"} if number % 3 == 0 else {}
+        engine.execute(Put(collection="a", key=f"k{number:03}", value={"text": text, **title}))
+    engine.reindex()
+    engine.execute(Put(collection="a", key="new", value={"text": "a red green house", "title": "red"}))
+    search = Search(query=query, collection="a", limit=400)
+    pending = {item.key: item.score for item in engine.execute(search).results}  # type: ignore[union-attr]
+    engine.reindex()
+    settled = {item.key: item.score for item in engine.execute(search).results}  # type: ignore[union-attr]
+    assert pending == pytest.approx(settled, rel=0.05)
+    engine.close()
