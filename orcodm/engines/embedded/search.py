@@ -11,7 +11,6 @@ the pending ones that the evaluator accepts. There are three ways through it, ea
 
 from __future__ import annotations
 
-import math
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -314,13 +313,12 @@ class _Answer:
         end = operation.offset + operation.limit
         fresh = list(self._pending())
         count, best = hits.best(end, operation.limit)
-        matches: list[Match] = []
-        if operation.limit:
-            edge = best[end - 1].score if len(best) >= end else -math.inf
+        if len(best) > end + TIES:
+            edge = best[end - 1].score
             sure = [hit for hit in best if hit.score > edge]
             tied = [hit for hit in best if hit.score == edge]
-            first = hits.first(tied, end - len(sure))
-            matches = [*fresh, *self._fetched([*sure, *first])]
+            best = [*sure, *hits.first(tied, end - len(sure))]
+        matches = [*fresh, *self._fetched(best)]
         page = nsmallest(end, matches, key=best_first)[operation.offset :]
         return offset_page(operation, self._results(page), count + len(fresh), ())
 
