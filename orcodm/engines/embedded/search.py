@@ -192,7 +192,8 @@ class _Answer:
         matches = self._fetched(hits.scored(first))
         page = nsmallest(end, chain(self._beyond(others, key), matches), key=key)
         if operation.cursor is None:
-            return offset_page(operation, self._results(page[operation.offset :]), hits.count() + fresh, ())
+            total = len(first) + len(others) if len(first) < end else hits.count() + fresh
+            return offset_page(operation, self._results(page[operation.offset :]), total, ())
         more = key(page[limit - 1]) if 0 < limit < len(page) else None
         return stream_page(operation, self._results(page[:limit]), more, ())
 
