@@ -12,6 +12,7 @@ import pytest
 
 from orcodm.engines.embedded import current as current_module
 from orcodm.engines.embedded.engine import EmbeddedEngine
+from orcodm.engines.embedded.index import IndexDirectory, WriterBusy
 from orcodm.operations import START, Batch, Delete, Put, Search, SortField
 
 MANY = 3_000
@@ -194,6 +195,21 @@ def test_a_forked_child_searches_by_itself(path: Path, memory: bool) -> None:
     assert os.waitpid(child, 0)[1] == 0
     assert total(engine, "word:child") == (0 if memory else 10)
     engine.close()
+
+
+def test_what_somebody_else_indexes_is_read_meanwhile(
+    engine: EmbeddedEngine, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(current_module, "PATIENCE", 0.2)
+    fill(engine, "one", range(MANY))
+    directory = IndexDirectory(Path(f"{path}-index"), "of no importance")
+    with directory.locked():
+        assert total(engine, "word:one") == MANY
+        with pytest.raises(WriterBusy):
+            engine.reindex()
+    assert not (directory.path / "state.json").exists()
+    assert total(engine, "word:one") == MANY
+    assert (directory.path / "state.json").exists()
 
 
 def test_an_index_can_be_made_anew(engine: EmbeddedEngine, path: Path) -> None:
