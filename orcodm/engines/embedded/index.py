@@ -1,9 +1,9 @@
 """The Tantivy index in its directory: opening, reading, writing, and making it anew.
 
-The directory holds `state.json` and one directory for each *generation* of the index, of which the state
-names the valid one:
+The directory holds `state.json`, a `lock` for whoever writes, and one directory for each *generation* of
+the index, of which the state names the valid one:
 
-    {"format": 2, "database": "...", "generation": "...", "applied": 4711, "witness": "...", "layout": {...},
+    {"format": 3, "database": "...", "generation": "...", "applied": 4711, "witness": "...", "layout": {...},
      "checksum": "..."}
 
 `applied` is the last sequence number that the index is known to contain, `witness` what was written under
