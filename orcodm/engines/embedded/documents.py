@@ -112,17 +112,15 @@ _COLUMNS: Final = {
     EVENT: "seq, id, collection, key, ref, reftime, value, type, timestamp, ordinal",
     RELATIONSHIP: "seq, id, collection, key, ref, reftime, value, kind, to_collection, to_key",
 }
-_CURRENT_VERSIONS: Final = (
-    "versions v JOIN heads h ON h.collection = v.collection AND h.key = v.key AND h.seq = v.seq"
-)
-_TABLES: Final = {ITEM: _CURRENT_VERSIONS, EVENT: "events", RELATIONSHIP: "relations"}
+_ITEMS: Final = "heads h CROSS JOIN versions v ON v.seq = h.seq"
+_TABLES: Final = {ITEM: _ITEMS, EVENT: "events", RELATIONSHIP: "relations"}
 KINDS: Final = tuple(_TABLES)
 
 _CHANGES: Final = {
-    kind: f"SELECT {_COLUMNS[kind]} FROM {_TABLES[kind]} WHERE seq > ? AND seq <= ?".replace(
-        "WHERE seq > ? AND seq", "WHERE v.seq > ? AND v.seq" if kind == ITEM else "WHERE seq > ? AND seq"
-    )
-    for kind in KINDS
+    ITEM: f"SELECT {_COLUMNS[ITEM]} FROM versions v JOIN heads h ON h.collection = v.collection"
+    " AND h.key = v.key AND h.seq = v.seq WHERE v.seq > ? AND v.seq <= ?",
+    EVENT: f"SELECT {_COLUMNS[EVENT]} FROM events WHERE seq > ? AND seq <= ?",
+    RELATIONSHIP: f"SELECT {_COLUMNS[RELATIONSHIP]} FROM relations WHERE seq > ? AND seq <= ?",
 }
 _BY_SEQ: Final = {
     ITEM: "SELECT v.seq, NULL, v.collection, v.key, v.ref, v.reftime, v.value FROM json_each(?) j "
@@ -244,7 +242,7 @@ def scan(
 ) -> Iterator[Stored]:
     """Every document of these kinds whose text passes the screen, in no order that matters."""
     for kind in kinds:
-        one, live = ("v.", "h.live") if kind == ITEM else ("", "1")
+        one, live = ("h.", "h.live") if kind == ITEM else ("", "1")
         within, values = ("", ()) if collection is None else (f" AND {one}collection = ?", (collection,))
         for row in connection.execute(
             f"SELECT {_COLUMNS[kind]} FROM {_TABLES[kind]} WHERE {live}{within}", values
@@ -267,9 +265,6 @@ def items_from(
 def walk(connection: sqlite3.Connection, collection: str | None, after: Place | None) -> Iterator[int]:
     """The sequence numbers of items in the order of places, without reading their values."""
     return (row[0] for row in _ordered(connection, "h.seq FROM heads h", collection, after))
-
-
-_ITEMS: Final = "heads h CROSS JOIN versions v ON v.seq = h.seq"
 
 
 def _ordered(
