@@ -221,7 +221,8 @@ Condition = IfMatch | IfAbsent | None
 # -- results ---------------------------------------------------------------------------------------
 
 
-@frozen(kw_only=True, eq=False, repr=False, slots=False)
+# There are many of these, and names for their values would take as long again as all the rest of making one.
+@frozen(eq=False, repr=False, slots=False)
 class Item(Value):
     """A stored value under its key. `reftime` is in milliseconds since the epoch.
 
@@ -236,9 +237,9 @@ class Item(Value):
     ref: str
     value: Any
     reftime: int | None = None
+    text: bytes | None = attrs.field(default=None, eq=False, repr=False)
     score: float | None = None
     distance: float | None = None
-    text: bytes | None = attrs.field(default=None, eq=False, repr=False)
 
 
 @frozen(kw_only=True, eq=False, repr=False, slots=False)
@@ -289,7 +290,7 @@ class Version(Value):
     deleted: bool = False
 
 
-@frozen(kw_only=True, eq=False, repr=False, slots=False)
+@frozen(eq=False, repr=False, slots=False)
 class Written(Value):
     """The answer to a write of an item or a relation: where it is and its new ref."""
 

@@ -51,16 +51,7 @@ class Stored(NamedTuple):
     ) -> SearchResult:
         """The document as an answer shows it, with its value as that shows it."""
         if self.kind == ITEM:
-            return Item(
-                collection=self.collection,
-                key=self.key,
-                ref=self.ref,
-                value=value,
-                reftime=self.reftime,
-                score=score,
-                distance=distance,
-                text=text,
-            )
+            return Item(self.collection, self.key, self.ref, value, self.reftime, text, score, distance)
         if self.kind == EVENT:
             type_, timestamp, ordinal = self.more
             return EventItem(

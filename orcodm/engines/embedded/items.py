@@ -97,7 +97,7 @@ def get(connection: sqlite3.Connection, operation: Get) -> Item:
             raise NotFound.item(collection, key)
         ref, reftime, text = version
     value, whole = shown(text, operation)
-    return Item(collection=collection, key=key, ref=ref, value=value, reftime=reftime, text=whole)
+    return Item(collection, key, ref, value, reftime, whole)
 
 
 def list_(connection: sqlite3.Connection, operation: List) -> Page[Item]:
@@ -126,7 +126,7 @@ def list_(connection: sqlite3.Connection, operation: List) -> Page[Item]:
     nothing = [(None, None)] * len(rows)
     values = all_shown([row[3] for row in rows], operation) if operation.values else nothing
     results = [
-        Item(collection=collection, key=key, ref=ref, value=value, reftime=reftime, text=whole)
+        Item(collection, key, ref, value, reftime, whole)
         for (key, ref, reftime, _), (value, whole) in zip(rows, values, strict=True)
     ]
     return Page(results=results, next=following)
@@ -174,12 +174,12 @@ def put(transaction: Transaction, operation: Put) -> Written:
             transaction.execute(
                 _ADD_VERSION, (transaction.advance(), None, collection, key, ref, transaction.now, text)
             )
-            return Written(collection=collection, key=key, ref=ref)
+            return Written(collection, key, ref)
     head = transaction.execute(_HEAD_WITHOUT_VALUE, (collection, key)).fetchone()
     _check(operation, head)
     ref = link(None if head is None else head[1], sorted_text)
     _store(transaction, collection, key, head, ref, text)
-    return Written(collection=collection, key=key, ref=ref)
+    return Written(collection, key, ref)
 
 
 def create(transaction: Transaction, operations: Sequence[Put]) -> list[Written] | None:
@@ -195,7 +195,7 @@ def create(transaction: Transaction, operations: Sequence[Put]) -> list[Written]
         # For None, True and bytes sqlite3 would look for an adapter, which takes a third of the time.
         heads.append((collection, key, seq, seq, 1))
         versions.append((seq, collection, key, ref, now, bytearray(encode(value))))
-        results.append(Written(collection=collection, key=key, ref=ref))
+        results.append(Written(collection, key, ref))
     transaction.execute("SAVEPOINT creation")
     made = transaction.executemany(_ADD_HEAD, heads).rowcount
     if made == len(heads):
@@ -234,7 +234,7 @@ def patch_item(transaction: Transaction, operation: Patch) -> Written:
     text = encode(value)
     ref = link(None if head is None else head[1], canonical(value))
     _store(transaction, collection, key, head, ref, text)
-    return Written(collection=collection, key=key, ref=ref)
+    return Written(collection, key, ref)
 
 
 def delete(transaction: Transaction, operation: Delete) -> None:

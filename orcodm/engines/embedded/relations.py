@@ -103,7 +103,7 @@ def list_relations(connection: sqlite3.Connection, operation: ListRelations) -> 
     del rows[limit:]
     values = all_shown([row[5] for row in rows], operation)
     results = [
-        Item(collection=collection, key=key, ref=ref, reftime=reftime, value=value, text=whole)
+        Item(collection, key, ref, value, reftime, whole)
         for (_, collection, key, ref, reftime, _), (value, whole) in zip(rows, values, strict=True)
     ]
     return Page(results=results, next=following, prev=previous)
@@ -143,7 +143,7 @@ def put_relation(transaction: Transaction, operation: PutRelation) -> Written:
         transaction.execute(_ADD, (seq, seq, *path, ref, transaction.now, text))
     else:
         transaction.execute(_UPDATE, (seq, ref, max(transaction.now, row[3]), text, *path))
-    return Written(collection=operation.collection, key=operation.key, ref=ref)
+    return Written(operation.collection, operation.key, ref)
 
 
 def delete_relation(transaction: Transaction, operation: DeleteRelation) -> None:
