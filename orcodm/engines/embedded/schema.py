@@ -108,7 +108,16 @@ def _third(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX heads_gone ON heads (collection, key) WHERE NOT live")
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _second, _third)
+def _fourth(connection: sqlite3.Connection) -> None:
+    # With their age in it, walks read relations from this index alone. That there is one to a path is for who
+    # writes to see: he looks before.
+    connection.execute("DROP INDEX relations_by_path")
+    connection.execute(
+        "CREATE INDEX relations_by_path ON relations (collection, key, kind, to_collection, to_key, id)"
+    )
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _second, _third, _fourth)
 """Step n takes a file of version n to version n + 1; version 0 is an empty file."""
 
 

@@ -19,6 +19,7 @@ from orcodm.engines.connect import connect
 from orcodm.engines.embedded import schema
 from orcodm.engines.embedded.engine import HANDLERS, EmbeddedEngine
 from orcodm.engines.embedded.records import _PHASES
+from orcodm.engines.embedded.relations import _walk
 from orcodm.errors import (
     Conflict,
     CorruptDatabase,
@@ -224,6 +225,30 @@ def test_a_walk_in_a_file_of_the_second_version_does_not_lead_through_what_was_p
     assert (after("a", 2), after("c", 1), after("c", 2)) == ([], ["a"], [])
     put(engine, "b", 2)
     assert (after("a", 2), after("c", 2), after("c", 3)) == (["c"], ["b"], ["c"])
+    engine.close()
+
+
+def test_a_walk_in_a_file_of_the_third_version_need_not_read_the_relations(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:3])
+        engine = EmbeddedEngine(str(path))
+        for key in ("a", "b", "c"):
+            put(engine, key, 1)
+        for key in ("c", "b", "b"):  # the last one once more: it stays the younger one
+            engine.execute(
+                PutRelation(collection="things", key="a", kind="next", to_collection="things", to_key=key)
+            )
+        engine.close()
+    engine = EmbeddedEngine(str(path))
+    walk = ListRelations(collection="things", key="a", kinds=("next",))
+    assert [item.key for item in engine.execute(walk).results] == ["c", "b"]
+    with engine._store.reading() as connection:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {_walk(1)}", ("things", "a", "next", 10, 0)).fetchall()
+    assert [step[3] for step in plan if " r " in step[3]] == [
+        "SEARCH r USING COVERING INDEX relations_by_path (collection=? AND key=? AND kind=?)"
+    ]
     engine.close()
 
 
