@@ -242,7 +242,7 @@ class Item(Value):
     distance: float | None = None
 
 
-@frozen(kw_only=True, eq=False, repr=False, slots=False)
+@frozen(eq=False, repr=False, slots=False)
 class EventItem(Value):
     """A stored event: `timestamp` and `reftime` in milliseconds since the epoch; `text` as in `Item`."""
 
@@ -254,9 +254,9 @@ class EventItem(Value):
     ref: str
     value: Any
     reftime: int | None = None
+    text: bytes | None = attrs.field(default=None, eq=False, repr=False)
     score: float | None = None
     distance: float | None = None
-    text: bytes | None = attrs.field(default=None, eq=False, repr=False)
 
 
 @frozen(kw_only=True, eq=False, repr=False, slots=False)

@@ -54,19 +54,8 @@ class Stored(NamedTuple):
             return Item(self.collection, self.key, self.ref, value, self.reftime, text, score, distance)
         if self.kind == EVENT:
             type_, timestamp, ordinal = self.more
-            return EventItem(
-                collection=self.collection,
-                key=self.key,
-                type=type_,
-                timestamp=timestamp,
-                ordinal=ordinal,
-                ref=self.ref,
-                value=value,
-                reftime=self.reftime,
-                score=score,
-                distance=distance,
-                text=text,
-            )
+            place = self.collection, self.key, type_, timestamp, ordinal
+            return EventItem(*place, self.ref, value, self.reftime, text, score, distance)
         kind, to_collection, to_key = self.more
         return RelationItem(
             collection=self.collection,

@@ -88,20 +88,11 @@ def list_events(connection: sqlite3.Connection, operation: ListEvents) -> Page[E
         timestamp, ordinal, *_ = rows[limit - 1]
         following = evolve(operation, end=None, before=EventBound(timestamp, ordinal))
     del rows[limit:]
-    values = all_shown([row[4] for row in rows], operation)
+    place = operation.collection, operation.key, operation.type
+    contents = all_shown([row[4] for row in rows], operation)
     results = [
-        EventItem(
-            collection=operation.collection,
-            key=operation.key,
-            type=operation.type,
-            timestamp=timestamp,
-            ordinal=ordinal,
-            ref=ref,
-            value=value,
-            reftime=reftime,
-            text=whole,
-        )
-        for (timestamp, ordinal, ref, reftime, _), (value, whole) in zip(rows, values, strict=True)
+        EventItem(*place, timestamp, ordinal, ref, value, reftime, whole)
+        for (timestamp, ordinal, ref, reftime, _), (value, whole) in zip(rows, contents, strict=True)
     ]
     return Page(results=results, next=following)
 

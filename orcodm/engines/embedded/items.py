@@ -146,7 +146,7 @@ def list_refs(connection: sqlite3.Connection, operation: ListRefs) -> Page[Versi
         following = evolve(operation, offset=offset + limit, at=rows[limit][3])
     del rows[limit:]
     texts = [row[2] for row in rows if row[2] is not None] if operation.values else []
-    values = iter(all_shown(texts, operation))
+    values = all_shown(texts, operation)
     results = [
         Version(collection=collection, key=key, ref=None, reftime=reftime, deleted=True)
         if text is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from ...operations import AggregateResult, Page, Search, SearchResult
@@ -27,11 +27,11 @@ def shown(text: bytes, operation: Filtering) -> tuple[Any, bytes | None]:
     return decode(text), text
 
 
-def all_shown(texts: Sequence[bytes], operation: Filtering) -> list[tuple[Any, bytes | None]]:
+def all_shown(texts: Sequence[bytes], operation: Filtering) -> Iterator[tuple[Any, bytes | None]]:
     """The same of many texts."""
     if operation.with_fields or operation.without_fields:
-        return [shown(text, operation) for text in texts]
-    return list(zip(decode_all(texts), texts, strict=True))
+        return (shown(text, operation) for text in texts)
+    return zip(decode_all(texts), texts, strict=True)
 
 
 def stream_page(
