@@ -12,6 +12,9 @@ from .nodes import Cluster
 
 pytestmark = pytest.mark.cluster
 
+ELECTION = 90.0
+"""Seconds after which nobody waits for another primary, also where the machine is busy."""
+
 
 @pytest.fixture
 def index(cluster: Cluster) -> Iterator[str]:
@@ -24,13 +27,13 @@ def index(cluster: Cluster) -> Iterator[str]:
     httpx.delete(f"{cluster.urls[0]}/trial", timeout=60).raise_for_status()
 
 
-def put(cluster: Cluster, node: int, value: int, timeout: float = 30) -> None:
+def put(cluster: Cluster, node: int, value: int, timeout: float = ELECTION) -> None:
     url = f"{cluster.urls[node]}/trial/_doc/a"
     httpx.put(url, json={"n": value}, timeout=timeout).raise_for_status()
 
 
 def get(cluster: Cluster, node: int) -> int:
-    answer = httpx.get(f"{cluster.urls[node]}/trial/_doc/a", timeout=30).raise_for_status()
+    answer = httpx.get(f"{cluster.urls[node]}/trial/_doc/a", timeout=ELECTION).raise_for_status()
     value: int = answer.json()["_source"]["n"]
     return value
 
