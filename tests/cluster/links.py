@@ -19,7 +19,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-Way = tuple[int | None, int]
+Way = tuple[int, int]
 
 
 class Links:
@@ -40,8 +40,11 @@ class Links:
 
     async def serve(self, listen: int, target: int, port: int) -> None:
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            source = self.owner(writer.get_extra_info("peername")[1])
-            there, back = self.gates[source, target], self.gates[target, source or 0]
+            source = self.owner(writer.get_extra_info("peername")[1], listen)
+            if source is None:  # gone already, or unknown: a node tries again
+                writer.transport.abort()
+                return
+            there, back = self.gates[source, target], self.gates[target, source]
             await there.wait()
             try:
                 other_reader, other_writer = await asyncio.open_connection("127.0.0.1", port)
@@ -61,9 +64,10 @@ class Links:
 
         await asyncio.start_server(connected, "127.0.0.1", listen)
 
-    def owner(self, port: int) -> int | None:
-        """The number of the node that connects from a port; None for anybody else."""
-        inode = next((row[9] for row in _sockets() if int(row[1].rpartition(":")[2], 16) == port), None)
+    def owner(self, port: int, listen: int) -> int | None:
+        """The number of the node that connects from a port to another; None for anybody else."""
+        ends = [f"{port:04X}", f"{listen:04X}"]  # a port may be that of other, older connections as well
+        inode = next((row[9] for row in _sockets() if [end[-4:] for end in row[1:3]] == ends), None)
         for node, pid in enumerate(self.pids):
             if pid is not None and f"socket:[{inode}]" in _files(pid):
                 return node
