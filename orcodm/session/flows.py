@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from attrs import evolve, frozen
 from blinker import Signal
@@ -58,8 +58,7 @@ ATTEMPTS: Final = 20
 """How often a save with `on_conflict` starts anew when others keep being faster."""
 
 
-@frozen(slots=False)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one document of a bulk save: `error` is None where it is stored.
 
     An error of a `post_save` receiver is one as well, though the document is stored.
