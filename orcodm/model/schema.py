@@ -32,7 +32,7 @@ Convert = Callable[[Mapping[str, Any], dict[str, Any]], bool]
 Where not all of them fit it answers False, and has put nothing.
 """
 Seen: TypeAlias = "tuple[Any, ...]"
-"""The values of an instance's fields at some time, its lists copied."""
+"""The values of an instance's fields at some time; lists as tuples, which a garbage collector lets go of."""
 
 
 @attrs.define
@@ -270,7 +270,7 @@ def _watching(
     for number, attribute in enumerate(attributes):
         value, plain = f"fields[{attribute.name!r}]", plain_type(attribute.type)
         if plain is not None and plain.many:
-            copies.append(f"None if {value} is None else {value}.copy()")
+            copies.append(f"None if {value} is None else tuple({value})")
             tests.append(f"same({value}, seen[{number}])")
         elif _constant(attribute.type):
             copies.append(value)
