@@ -39,7 +39,8 @@ CHUNK: Final = 500
 SOME: Final = 5_000
 """How many documents there are at most: three nodes on one machine are slow."""
 
-UNLIKE: Final = (DIRECT, "overwrite")
+UNLIKE: Final = {(DIRECT, "overwrite"), (DIRECT, "search")}
+"""Who does less than the engine: keeps no history, ranks by what each shard has alone."""
 
 CLOSE: Final = 1.3
 BULK: Final = round(1 / 0.7, 2)
@@ -73,8 +74,7 @@ def _rows(ground: Ground, ours: Ours, theirs: Direct) -> Iterator[Row]:
         sides = {
             peer: Side(lambda new, do=do: do(new, *arguments), secrets.token_hex) for peer, do in does.items()
         }
-        # Who keeps no history does not do the same as who does.
-        bars = tuple(within(peer, times) for peer in does if peer != OURS and (peer, name) != UNLIKE)
+        bars = tuple(within(peer, times) for peer in does if peer != OURS and (peer, name) not in UNLIKE)
         return Row("cluster", work, None, ground.by_turns(sides), bars)
 
     theirs.make(ours)
