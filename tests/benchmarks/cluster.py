@@ -75,7 +75,7 @@ def _rows(ground: Ground, ours: Ours, theirs: Direct) -> Iterator[Row]:
             peer: Side(lambda new, do=do: do(new, *arguments), secrets.token_hex) for peer, do in does.items()
         }
         bars = tuple(within(peer, times) for peer in does if peer != OURS and (peer, name) not in UNLIKE)
-        return Row("cluster", work, None, ground.by_turns(sides), bars)
+        return Row("cluster", f"OpenSearch: {work}", None, ground.by_turns(sides), bars)
 
     theirs.make(ours)
     yield row("bulk load", BULK, "load", synsets)
@@ -88,7 +88,7 @@ def _rows(ground: Ground, ours: Ours, theirs: Direct) -> Iterator[Row]:
     for work, commit in (("commit of 1,000 new", ours.commit_new), ("commit of 1,000 changed", ours.commit)):
         with counted() as requests:
             commit(thousand)
-        yield Row("cluster", work, None, {OURS: [float(len(requests))]}, (below(10),), "requests")
+        yield Row("cluster", f"OpenSearch: {work}", None, {OURS: [float(len(requests))]}, (below(10),), "requests")
 
 
 class Ours:

@@ -149,11 +149,11 @@ def plot(rows: Sequence[Row], path: Path) -> None:
     from matplotlib import pyplot
 
     size = middle(rows)
-    shown = [row for row in rows if row.size in (None, size) and len(row.costs) > 1]
+    shown = [row for row in rows if row.size in (None, size)]
     works = [row.work for row in shown]
     peers = list(dict.fromkeys(peer for row in shown for peer in row.costs if peer != OURS))
     figure, (beside, growth) = pyplot.subplots(
-        1, 2, figsize=(14, 2 + 0.24 * len(works)), width_ratios=(3, 2), layout="constrained"
+        1, 2, figsize=(13, 2 + 0.22 * len(works)), width_ratios=(3, 2), layout="constrained", sharey=True
     )
     for peer in peers:
         ratios = [(works.index(row.work), sorted(row.ratios(peer))) for row in shown if peer in row.costs]
@@ -161,24 +161,26 @@ def plot(rows: Sequence[Row], path: Path) -> None:
         spread = [[m - each[0] for m, (_, each) in zip(middles, ratios, strict=True)],
                   [each[-1] - m for m, (_, each) in zip(middles, ratios, strict=True)]]  # fmt: skip
         beside.errorbar(middles, [y for y, _ in ratios], xerr=spread, fmt="o", capsize=2, label=peer)
-    beside.axvline(1, color="black", linewidth=0.8)
     beside.set(xscale="log", xlabel="theirs / orcodm: right of the line orcodm is faster or leaner")
     beside.set_yticks(range(len(works)), works)
     beside.invert_yaxis()
-    beside.grid(axis="x", alpha=0.3)
-    beside.legend()
     beside.set_title("Beside the others" + ("" if size is None else f", {size:,} documents"))
-    for work, _, _ in slopes(rows):
-        points = sorted((row.size or 0, row.ours) for row in rows if row.work == work and row.size)
-        first = points[0][1]
-        growth.plot([size for size, _ in points], [cost / first for _, cost in points], "o-", label=work)
-    growth.set(
-        xscale="log", yscale="log", xlabel="documents", ylabel="cost, in times of that at the smallest"
-    )
-    growth.grid(alpha=0.3)
+    first = {row.work: row.ours for row in sorted(rows, key=lambda row: -(row.size or 0))}
+    for larger in sorted({row.size for row in rows if row.size is not None})[1:]:
+        grown = [row for row in rows if row.size == larger and row.work in works]
+        growth.plot(
+            [row.ours / first[row.work] for row in grown],
+            [works.index(row.work) for row in grown],
+            "o",
+            label=f"{larger:,} documents",
+        )
+    growth.set(xscale="log", xlabel="cost, in times of that with the fewest")
     growth.set_title("What more documents cost")
-    if growth.has_data():
-        growth.legend(fontsize=6, ncols=2)
+    for axes in (beside, growth):
+        axes.axvline(1, color="black", linewidth=0.8)
+        axes.grid(alpha=0.3)
+        if axes.has_data():
+            axes.legend(fontsize=7)
     figure.suptitle(machine())
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=80)
     pyplot.close(figure)
