@@ -27,7 +27,7 @@ from orcodm.operations import Batch, Get, IfMatch, Item, Put, Search
 from ..cluster.nodes import running
 from ..java import Missing as NoJava
 from .ground import Ground
-from .measure import OURS, Missing, Row, Side, below, within
+from .measure import OURS, Bar, Missing, Row, Side, below, within
 from .peers.ours import Word, documents
 from .search import common_words
 from .wordnet import Synset
@@ -75,7 +75,7 @@ def _rows(ground: Ground, ours: Ours, theirs: Direct) -> Iterator[Row]:
             peer: Side(lambda new, do=do: do(new, *arguments), secrets.token_hex) for peer, do in does.items()
         }
         bars = tuple(within(peer, times) for peer in does if peer != OURS and (peer, name) not in UNLIKE)
-        return Row("cluster", f"OpenSearch: {work}", None, ground.by_turns(sides), bars)
+        return _row(work, ground.by_turns(sides), bars)
 
     theirs.make(ours)
     yield row("bulk load", BULK, "load", synsets)
@@ -88,7 +88,11 @@ def _rows(ground: Ground, ours: Ours, theirs: Direct) -> Iterator[Row]:
     for work, commit in (("commit of 1,000 new", ours.commit_new), ("commit of 1,000 changed", ours.commit)):
         with counted() as requests:
             commit(thousand)
-        yield Row("cluster", f"OpenSearch: {work}", None, {OURS: [float(len(requests))]}, (below(10),), "requests")
+        yield _row(work, {OURS: [float(len(requests))]}, (below(10),), "requests")
+
+
+def _row(work: str, costs: dict[str, list[float]], bars: tuple[Bar, ...], unit: str = "ms") -> Row:
+    return Row("cluster", f"OpenSearch: {work}", None, costs, bars, unit)
 
 
 class Ours:
