@@ -21,7 +21,7 @@ from .sorting import Numbers
 from .terms import KEY, scopes
 
 FEW: Final = 50
-"""So few hits are named one by one."""
+"""So few hits are named one by one, which costs less than to pass over many changes."""
 FIRST: Final = 1_000
 """So many hits are asked for where all are wanted: to ask for few costs less than room for all."""
 ROOM: Final = 20_000
@@ -84,9 +84,10 @@ class Hits:
         stale = self._view.stale()
         if not stale:
             return self.query
-        total, hits = find(self.searcher, self.query, FEW)
-        if total == len(hits):  # a few to look for cost less than many to pass over
-            return among(self.query, [hit.id for hit in self._not_pending(hits)])
+        if self._query.string is not None:  # of which there are few most of the time, and quickly found
+            total, hits = find(self.searcher, self.query, FEW)
+            if total == len(hits):
+                return among(self.query, [hit.id for hit in self._not_pending(hits)])
         return but(self.query, stale)
 
     # -- all of them ---------------------------------------------------------------------------------
