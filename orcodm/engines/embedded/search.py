@@ -14,6 +14,7 @@ from __future__ import annotations
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import cached_property
 from heapq import nsmallest
 from itertools import chain, islice, repeat
 from typing import Any, Final
@@ -146,7 +147,7 @@ class _Answer:
                 each.read(columns)
         except NotByColumns:
             return None
-        for match in self._pending():
+        for match in self._pending:
             for each in accumulators:
                 each.add(match.entry)
         return tuple(each.result() for each in accumulators)
@@ -179,7 +180,7 @@ class _Answer:
             if limit >= STREAM and hits.count() <= LONGEST:
                 return None
         layout, key = self._view.layout, ordering(operation.sort, self._query.measure)
-        query, others = hits.settled, list(self._pending())
+        query, others = hits.settled, list(self._pending)
         fresh = len(others)
         try:
             order = Sorted(hits.searcher, layout, operation.sort, hits.by_place)
@@ -281,19 +282,18 @@ class _Answer:
                 if query.matches(entry):
                     yield Match(stored, 1.0, entry)
             return
-        yield from self._pending()
+        yield from self._pending
         if self._hits is not None:
             yield from self._checked(self._hits, self._chunked(iter(self._hits.all()), CHUNK))
 
-    def _pending(self) -> Iterator[Match]:
+    @cached_property
+    def _pending(self) -> list[Match]:
         """The matches among the documents that the index has not seen."""
         candidates: Collection[Pending] = self._view.pending.values()
         if self._query.string is not None:
             candidates = self._current.holding(self._view, *self._query.string)
         self._view.progress.looked += len(candidates) / SCREENING
-        for pending in candidates:
-            if (match := self._match(pending)) is not None:
-                yield match
+        return [match for pending in candidates if (match := self._match(pending)) is not None]
 
     def _beyond(self, matches: Iterable[Match], key: Callable[[Match], Key]) -> Iterator[Match]:
         """The matches after the cursor."""
@@ -312,7 +312,7 @@ class _Answer:
         """The first by score: as many of the index's as are needed, and the pending ones."""
         operation = self._operation
         end = operation.offset + operation.limit
-        fresh = list(self._pending())
+        fresh = self._pending
         count, best = hits.best(end, operation.limit)
         if len(best) > end + TIES:
             edge = best[end - 1].score
@@ -340,7 +340,7 @@ class _Answer:
         operation, hits = self._operation, self._hits
         wanted = operation.limit + 1
         after = None if operation.cursor == START else read_cursor(operation.cursor or "", 0)[-1]
-        matches = list(self._pending())
+        matches = list(self._pending)
         if hits is not None:
             matches += self._settled_from(hits, after, wanted)
         if after is not None:
