@@ -114,7 +114,8 @@ def test_a_cancelled_task_leaves_the_engine_whole(plain: Engine) -> None:
     keys = listed(plain)
     assert keys[-1] == "last"
     assert all(get(plain, key) == int(key) for key in keys[:-1])
-    assert sorted(found(plain, "*", limit=100)) == keys
+    # What was cancelled may still be under way in a thread, and come between two looks.
+    assert set(keys) <= set(found(plain, "*", limit=100)) <= set(listed(plain))
 
 
 @pytest.mark.parametrize(
