@@ -175,6 +175,7 @@ def test_a_stop_in_the_middle_leaves_nobody_waiting() -> None:
 
     async def ask() -> list[Any]:
         gathering = Gathering(Stuck())
+        gathering._is_atomic = True  # asked for in a thread it would come to each at another time
         tasks = [asyncio.ensure_future(gathering.aexecute(put(str(number)))) for number in range(3)]
         while gathering._committing is None:
             await asyncio.sleep(0)
