@@ -60,8 +60,8 @@ class Entry:
     def path(self) -> dict[str, list[Leaf]]:
         """The fields of the metadata, each with its value."""
         if self._path is None:
-            self._path = {f"@path.{n}": [v] for n, v in self._metadata.items() if v is not None}
-            self._path[KIND] = [self.kind]
+            metadata: dict[str, str | int | None] = {**self._metadata, "kind": self.kind}
+            self._path = {f"@path.{n}": [v] for n, v in metadata.items() if v is not None}
         return self._path
 
     def values(self, field: str) -> list[Leaf]:
@@ -96,9 +96,10 @@ class Entry:
     def points(self, field: str | None) -> list[tuple[float, float]]:
         """The points of a field as (latitude, longitude), or those of all fields (None)."""
         if self._points is None:
-            self._points = {}
+            points: dict[str, list[tuple[float, float]]] = {}
             for name, point in _points(ROOT, self.value):
-                self._points.setdefault(name, []).append(point)
+                points.setdefault(name, []).append(point)
+            self._points = points  # whole: queries of other threads may ask the same entry
         if field is None:
             return [point for points in self._points.values() for point in points]
         return self._points.get(field, [])

@@ -15,7 +15,7 @@ def changes(document: Mapped) -> tuple[Any, bytes] | None:
 
     What was not changed keeps the spelling it has in the store. Raises `InvalidDocument`.
     """
-    _, _, base, _, _, seen = document._state
+    base, seen = document._state.base, document._state.seen
     if base is None:
         return checked(document)
     if seen is not None and document._untouched(seen):
