@@ -5,8 +5,7 @@ the same. Members of the stored value are fields under `value`, joined by dots (
 arrays are transparent, so that each element is a value of the array's field; a root that is no object is
 the field `value` itself. Metadata is under `@path`. null is no value; the empty string is one.
 
-Leaves are flattened at once, since nearly every query needs some of them; what costs more, or few ask for
-(metadata, tokens, dates, points), is made when it is asked for.
+Everything is made when it is asked for: most queries ask each document for one field.
 """
 
 from __future__ import annotations
@@ -14,14 +13,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any, Final
 
-from .analysis import analyze
+from .analysis import analyze, lower
 
 Leaf = str | int | float | bool
 """A value that can be searched for. Compare the type before the value: True equals 1 in Python."""
 
 ROOT: Final = "value"
+_BELOW: Final = len("value.")
 KIND: Final = "@path.kind"
 
 
@@ -35,18 +36,12 @@ def field_name(name: str | None) -> str | None:
 class Entry:
     """One search document, made by `entry`."""
 
-    __slots__ = ("_metadata", "_path", "_points", "_tokens", "_words", "kind", "leaves", "value")
+    __slots__ = ("_leaves", "_metadata", "_path", "_points", "_tokens", "_words", "kind", "value")
 
-    def __init__(
-        self,
-        kind: str,
-        metadata: Mapping[str, str | int | None],
-        value: Any,
-        leaves: dict[str, list[Leaf]],
-    ) -> None:
+    def __init__(self, kind: str, metadata: Mapping[str, str | int | None], value: Any) -> None:
         self.kind = kind
         self.value = value
-        self.leaves = leaves
+        self._leaves: dict[str, list[Leaf]] | None = None
         self._metadata = metadata
         self._path: dict[str, list[Leaf]] | None = None
         self._tokens: dict[str, list[list[str]]] = {}
@@ -64,15 +59,35 @@ class Entry:
             self._path = {f"@path.{n}": [v] for n, v in metadata.items() if v is not None}
         return self._path
 
+    @property
+    def leaves(self) -> dict[str, list[Leaf]]:
+        """The fields of the value, each with its leaves in the order of the document."""
+        leaves = self._leaves
+        if leaves is None:
+            leaves = {}
+            _flatten(ROOT, self.value, leaves)
+            self._leaves = leaves  # whole: queries of other threads may ask the same entry
+        return leaves
+
     def values(self, field: str) -> list[Leaf]:
         """The leaves of a field (its full name) in the order of the document; none where it is missing."""
-        return (self.path if field.startswith("@") else self.leaves).get(field) or []
+        if field.startswith("@"):
+            return self.path.get(field, [])
+        if self._leaves is None and type(self.value) is dict and "." not in (member := field[_BELOW:]):
+            # Nothing else in the value has this name, so the rest of it need not be looked at.
+            leaf = self.value.get(member) if field != ROOT else None
+            if leaf is None or type(leaf) in _SCALARS:
+                return [] if leaf is None else [leaf]
+            leaves: dict[str, list[Leaf]] = {}
+            _flatten(field, leaf, leaves)
+            return leaves.get(field, [])
+        return self.leaves.get(field, [])
 
     def tokens(self, field: str) -> list[list[str]]:
         """The tokens of a field of the value: one list for each string leaf, numbers have none."""
         found = self._tokens.get(field)
         if found is None:
-            leaves = self.leaves.get(field, ())
+            leaves = self.values(field)
             found = self._tokens[field] = [analyze(leaf) for leaf in leaves if type(leaf) is str]
         return found
 
@@ -81,9 +96,23 @@ class Entry:
         found = self._words.get(field)
         if found is None:
             fields = self.leaves if field is None else (field,)
-            found = {token for name in fields for tokens in self.tokens(name) for token in tokens}
-            self._words[field] = found
+            texts = chain.from_iterable(map(self.tokens, fields))
+            found = self._words[field] = set(chain.from_iterable(texts))
         return found
+
+    def has_word(self, field: str | None, word: str) -> bool:
+        """Whether a token is among those of a field of the value, or of all of them (None)."""
+        if field is not None and field not in self._words and word.isascii():
+            unclear = False
+            spaced = f" {word} "
+            for leaf in self.values(field):
+                if type(leaf) is str and word in (lowered := lower(leaf)):
+                    if spaced in lowered:  # it is a token whatever the rules
+                        return True
+                    unclear = True
+            if not unclear:
+                return False
+        return word in self.words(field)
 
     def exists(self, field: str) -> bool:
         """Whether the field, or one below it, has a value that is not null."""
@@ -99,7 +128,7 @@ class Entry:
             points: dict[str, list[tuple[float, float]]] = {}
             for name, point in _points(ROOT, self.value):
                 points.setdefault(name, []).append(point)
-            self._points = points  # whole: queries of other threads may ask the same entry
+            self._points = points
         if field is None:
             return [point for points in self._points.values() for point in points]
         return self._points.get(field, [])
@@ -123,9 +152,7 @@ def entry(kind: str, path: Mapping[str, str | int | None], value: Any) -> Entry:
     `kind` is "item", "event" or "relationship"; `path` its metadata without prefix (`key`,
     `source.key`; None is no value); `value` any JSON.
     """
-    leaves: dict[str, list[Leaf]] = {}
-    _flatten(ROOT, value, leaves)
-    return Entry(kind, path, value, leaves)
+    return Entry(kind, path, value)
 
 
 _SCALARS: Final = frozenset({str, int, float, bool})

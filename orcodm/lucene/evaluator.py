@@ -132,7 +132,7 @@ def _words(tokens: list[str], text: str, field: str | None) -> Matcher:
         (token,) = tokens
 
         def single(entry: Entry) -> bool:
-            return token in entry.words(name)
+            return entry.has_word(name, token)
 
         return _either(single, scalar)
     wanted = frozenset(tokens)
@@ -170,9 +170,7 @@ def _verbatim(node: Verbatim) -> Matcher:
             return any(text in leaves for leaves in entry.leaves.values())
 
         return _either(anywhere, _scalar(text, node.field))
-    if _is_path(name):
-        return _either(lambda entry: text in entry.values(name), _scalar(text, node.field))
-    return _either(lambda entry: text in entry.leaves.get(name, ()), _scalar(text, node.field))
+    return _either(lambda entry: text in entry.values(name), _scalar(text, node.field))
 
 
 def _wildcard(node: Wildcard) -> Matcher:
@@ -307,7 +305,16 @@ def _tokens(field: str | None, test: TokenTest) -> Matcher:
     name = field_name(field)
     if name is not None and _is_path(name):
         return lambda entry: any(test(leaf) for leaf in entry.values(name) if type(leaf) is str)
-    return lambda entry: any(map(test, entry.words(name)))
+    if name is None:
+        return lambda entry: any(map(test, entry.words(None)))
+
+    def match(entry: Entry) -> bool:
+        for tokens in entry.tokens(name):  # noqa: SIM110
+            if any(map(test, tokens)):
+                return True
+        return False
+
+    return match
 
 
 # -- ranges ----------------------------------------------------------------------------------------

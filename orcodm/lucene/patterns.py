@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 
 TokenTest = Callable[[str], bool]
 
@@ -60,49 +61,15 @@ def fuzzy(text: str, edits: int) -> TokenTest:
     No character is edited twice (the distance of Lucene's automata, also called optimal string
     alignment), so `ca` is three edits from `abc`.
     """
-    length = len(text)
-    letters = list(set(text))
 
     def close(token: str) -> bool:
-        if token == text:
-            return True
-        if abs(len(token) - length) > edits:
-            return False
-        # It takes an edit to be rid of a letter, and most words are sorted out by that.
-        missing = 0
-        for letter in letters:
-            if letter not in token:
-                missing += 1
-                if missing > edits:
-                    return False
-        return _distance(text, token, edits) <= edits
+        return _distance()(text, token, score_cutoff=edits) <= edits
 
     return close
 
 
-def _distance(left: str, right: str, limit: int) -> int:
-    """The edits between two texts, or something above the limit."""
-    above = limit + 1
-    # What both begin and end with costs nothing.
-    while left and right and left[-1] == right[-1]:
-        left, right = left[:-1], right[:-1]
-    start = next(
-        (i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right))
-    )
-    left, right = left[start:], right[start:]
-    before: list[int] = []
-    previous = list(range(len(right) + 1))
-    for row, character in enumerate(left, 1):
-        current = [row] + [above] * len(right)
-        # Only the band around the diagonal can stay within the limit.
-        for column in range(max(1, row - limit), min(len(right), row + limit) + 1):
-            other = right[column - 1]
-            best = previous[column - 1] + (character != other)
-            best = min(best, previous[column] + 1, current[column - 1] + 1)
-            if row > 1 and column > 1 and character == right[column - 2] and left[row - 2] == other:
-                best = min(best, before[column - 2] + 1)
-            current[column] = best
-        if min(current) > limit:
-            return above
-        before, previous = previous, current
-    return previous[-1]
+@cache
+def _distance() -> Callable[..., int]:
+    from rapidfuzz.distance import OSA  # here, since few queries need it
+
+    return OSA.distance

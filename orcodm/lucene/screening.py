@@ -12,12 +12,11 @@ from collections.abc import Callable
 
 from .analysis import analyze, normalize
 from .literals import equality
+from .regexp import beginning
 from .tree import Boolean, Boost, Node, Occur, Phrase, Regexp, Term, Verbatim, Wildcard
 
 # Of a pattern what must be there as it is. A backslash may be before any character.
 _PIECES = re.compile(r"(?<!\\)[a-z0-9]+").findall
-# Of a regular expression without alternatives what every match begins with.
-_START = re.compile(r"[a-z0-9]+(?![?*+{])").match
 
 Needles = tuple[bytes, ...]
 """Texts in lower case of which one must be there."""
@@ -60,8 +59,8 @@ def _needles(node: Node, encode: Encode) -> Needles | None:
         pieces = _PIECES(normalize(node.pattern))
         return (max(pieces, key=len).encode(),) if pieces else None
     if isinstance(node, Regexp):
-        start = _START(node.pattern) if "|" not in node.pattern else None
-        return (start[0].encode(),) if start else None
+        start = beginning(node.pattern)
+        return (start.encode(),) if start else None
     if equality(node.text) is not None:
         return None  # a number is written in more than one way
     if isinstance(node, Verbatim):

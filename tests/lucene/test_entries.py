@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
+from orcodm.lucene.analysis import analyze
 from orcodm.lucene.entries import Entry, date, entry, field_name
 
 from ..strategies import json_values
@@ -55,6 +57,25 @@ def test_members_are_fields_and_arrays_are_transparent():
 )
 def test_any_root_has_leaves(value: Any, leaves: dict[str, list[Any]]):
     assert of(value).leaves == leaves
+
+
+@given(json_values())
+def test_one_field_has_the_leaves_that_it_has_among_all(value: Any):
+    leaves = of(value).leaves
+    for field in [*leaves, "value", "value.", "value.a", "value.a.b"]:
+        assert of(value).values(field) == leaves.get(field, [])
+
+
+TEXTS = st.lists(
+    st.sampled_from(["the", "The", "K", "İ", "İth", "e", "'", ".", ",", "3", " ", "\n", "Σ"])
+).map("".join)
+
+
+@given(st.lists(TEXTS, max_size=3), TEXTS)
+def test_a_word_is_looked_for_without_cutting_the_text_and_found_the_same(texts: list[str], other: str):
+    for word in [*of(texts).words("value"), *analyze(other)]:
+        assert of(texts).has_word("value", word) is (word in of(texts).words("value"))
+        assert of(texts).has_word(None, word) is (word in of(texts).words(None))
 
 
 def test_metadata_is_under_path():

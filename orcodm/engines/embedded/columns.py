@@ -92,6 +92,8 @@ class Columns:
         self._layout = layout
         self._query = query
         self._fetch = fetch
+        self.total: int | None = None
+        """How many matches there are, once an answer told it along."""
 
     def rest(self, name: str, *signs: str) -> Iterable[Entry]:
         """The documents with these marks for a field, which are to be looked at one by one."""
@@ -158,9 +160,15 @@ class Columns:
     def _aggregated(
         self, kind: str, name: str, column: Column, *signs: str, **options: Any
     ) -> dict[str, Any]:
+        query = self._unmarked(name, *signs)
         asked = {"it": {kind: {"field": column.name, **options}}}
-        found: dict[str, Any] = aggregate(self._searcher, self._unmarked(name, *signs), asked)["it"]
-        return found
+        if tells := self.total is None and query is self._query:
+            asked["total"] = {"value_count": {"field": "id"}}
+        found = aggregate(self._searcher, query, asked)
+        if tells:
+            self.total = int(found["total"]["value"])
+        told: dict[str, Any] = found["it"]
+        return told
 
     def _unmarked(self, name: str, *signs: str) -> tantivy.Query:
         return unmarked(self._layout, self._query, [(name, sign) for sign in signs])

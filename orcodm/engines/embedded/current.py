@@ -1,6 +1,6 @@
 """Search that is fresh: the index, and beside it the documents that it has not seen.
 
-Everything the database committed after the index's `applied` is *pending*: kept in memory, flattened once,
+Everything the database committed after the index's `applied` is *pending*: kept in memory, read once,
 and evaluated by each query beside the index, whose own hits for these documents are passed over. A save
 thus costs no commit of the index. When queries have spent as long on them as indexing them takes, a thread
 brings the index up to date; when there are so many that evaluating them would be slow, the search does so
@@ -18,7 +18,7 @@ import sqlite3
 import tempfile
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +30,7 @@ from attrs import define, frozen
 from ...errors import OrcodmError, SessionClosed
 from ...lucene.entries import Entry
 from ...lucene.entries import entry as flatten
+from ...values import decode_all
 from .documents import Latest, Stored, changes, latest, witness
 from .index import Generation, IndexDirectory, IndexFailure, Writer, WriterBusy
 from .layout import Layout
@@ -69,10 +70,18 @@ class Pending:
 
     @property
     def entry(self) -> Entry:
-        """Flattened when somebody looks inside, and once."""
+        """Made when somebody looks inside, and once."""
         if self._entry is None:
             self._entry = _GONE if self.stored is None else self.stored.entry()
         return self._entry
+
+    @staticmethod
+    def look_inside(several: Iterable[Pending]) -> None:
+        """Make the entries of several that are not gone, for less than one by one."""
+        found = [(one, one.stored) for one in several if one._entry is None and one.stored is not None]
+        values = decode_all(stored.text for _, stored in found)
+        for (one, stored), value in zip(found, values, strict=True):
+            one._entry = stored.entry_of(value)
 
 
 @define(eq=False)

@@ -43,8 +43,12 @@ class Stored(NamedTuple):
         return self.collection, self.key, self.id
 
     def entry(self) -> Entry:
-        """The flattened view that queries are evaluated on."""
-        return entry(self.kind, self._path(), decode(self.text))
+        """What queries are evaluated on."""
+        return self.entry_of(decode(self.text))
+
+    def entry_of(self, value: Any) -> Entry:
+        """The same where the text was decoded."""
+        return entry(self.kind, self._path(), value)
 
     def result(
         self, value: Any, text: bytes | None, score: float | None, distance: float | None

@@ -14,7 +14,7 @@ from .compile import Plan, among, but, within
 from .current import View
 from .deadlines import Deadline
 from .documents import ITEM, KINDS, Place, places, walk
-from .index import Hit, find, find_sorted, frequency
+from .index import Hit, Placed, find, find_sorted, frequency
 from .layout import STRINGS, WORDS
 from .query import Query
 from .sorting import Numbers
@@ -22,6 +22,8 @@ from .terms import KEY, scopes
 
 FEW: Final = 50
 """So few hits are named one by one, which costs less than to pass over many changes."""
+COUNTED: Final = 500
+"""So many hits are counted one by one, where that is needed to know which of them are pending."""
 FIRST: Final = 1_000
 """So many hits are asked for where all are wanted: to ask for few costs less than room for all."""
 ROOM: Final = 20_000
@@ -55,6 +57,8 @@ class Hits:
         self._collection = collection
         self._deadline = deadline
         self.plan: Plan = query.plan(view.layout)
+        self.total: int | None = None
+        """How many hits are not pending, once that is known."""
 
     # -- the query of the index ----------------------------------------------------------------------
 
@@ -87,19 +91,26 @@ class Hits:
         if self._query.string is not None:  # of which there are few most of the time, and quickly found
             total, hits = find(self.searcher, self.query, FEW)
             if total == len(hits):
-                return among(self.query, [hit.id for hit in self._not_pending(hits)])
+                return among(self.query, [hit.id for hit in self.not_pending(hits)])
         return but(self.query, stale)
 
     # -- all of them ---------------------------------------------------------------------------------
 
     def count(self) -> int:
         """How many hits are not pending."""
-        return find(self.searcher, self.settled, 0)[0]
+        if self.total is None:
+            self.total = find(self.searcher, self.settled, 0)[0]
+        return self.total
+
+    def overdue(self, query: tantivy.Query) -> int:
+        """How many documents that a query matches are pending."""
+        stale = self._view.stale()
+        return find(self.searcher, among(query, stale), 0)[0] if stale else 0
 
     def all(self) -> list[Hit]:
         """All that are not pending, in no order."""
         _, hits = find(self.searcher, self.query, self.searcher.num_docs)
-        return self._not_pending(hits)
+        return self.not_pending(hits)
 
     def by_sequence(self) -> dict[int, Hit]:
         """All, also those that are pending. The pages of a stream ask for the same ones again and again."""
@@ -127,7 +138,7 @@ class Hits:
         total, hits = find(self.searcher, query, FIRST)
         return hits if total == len(hits) else find(self.searcher, query, total)[1]
 
-    def _not_pending(self, hits: list[Hit]) -> list[Hit]:
+    def not_pending(self, hits: list[Hit]) -> list[Hit]:
         pending = self._view.pending
         return [hit for hit in hits if hit.id not in pending] if pending else hits
 
@@ -157,26 +168,31 @@ class Hits:
         total, hits = find(self.searcher, self.settled, ROOM)
         return total, hits if total == len(hits) else find(self.searcher, self.settled, total)[1]
 
+    def _spare(self, wanted: int) -> int:
+        """How many more to ask for, some being pending: twice as many as there are of them among all."""
+        return 2 * wanted * len(self._view.pending) // max(1, self.searcher.num_docs)
+
     def _quick(self, end: int) -> tuple[int, list[Hit]]:
         """By as few hits as tell."""
-        # Of what the index finds first, as many as are pending may have to be passed over.
         # A few more spare a second search where the page ends among equal scores.
-        needed = end + len(self._view.pending)
+        needed = end + self._spare(end)
         asked = needed + TIES
         total, found = find(self.searcher, self.query, asked, needed)
-        hits = self._not_pending(found)
+        hits = self.not_pending(found)
         if total == len(found):
             return len(hits), hits
         if (alike := self._alike(end)) is not None:
             return alike
-        stale = self._view.stale()
-        count = total - (find(self.searcher, among(self.query, stale), 0)[0] if stale else 0)
+        if total <= COUNTED and self._view.stale():
+            hits = self.not_pending(find(self.searcher, self.query, total)[1])
+            return len(hits), hits
+        count = total - self.overdue(self.query)
         # Where the page ends among equal scores, all of these are needed to say which come first.
         for more in (asked + 100, asked + 2_000, total):
-            open_end = asked <= len(found) < total
-            if open_end and (len(hits) < end or hits[end - 1].score == found[-1].score):
+            tied = len(found) >= asked and len(hits) >= end and hits[end - 1].score == found[-1].score
+            if len(found) < total and (tied or len(hits) < end):
                 asked, found = more, find(self.searcher, self.query, more)[1]
-                hits = self._not_pending(found)
+                hits = self.not_pending(found)
         return count, hits
 
     # -- in an order ---------------------------------------------------------------------------------
@@ -204,12 +220,28 @@ class Hits:
         start = 0 if after is None else bisect_right(placed, after, key=lambda pair: pair[0])
         return [hit for _, hit in placed[start : start + wanted]]
 
-    def by_place(self, query: tantivy.Query, after: Place | None, wanted: int) -> list[Numbers]:
-        """Of what a query matches the first by place, beyond one."""
+    def by_column(
+        self, query: tantivy.Query, wanted: int, column: str, descending: bool
+    ) -> tuple[int, list[Placed]]:
+        """How many documents a query matches, and the first in the order of a column that are not pending."""
+        pending = self._view.pending
+        for asked in (wanted + self._spare(wanted), wanted + len(pending)):
+            total, found = find_sorted(self.searcher, query, asked, column, descending)
+            kept = [one for one in found if one.id not in pending] if pending else found
+            if len(kept) >= wanted or len(found) == total:
+                break
+        return total, kept[:wanted]
+
+    def by_place(
+        self, query: tantivy.Query, wanted: int, after: Place | None = None
+    ) -> tuple[int, list[Numbers]]:
+        """How many documents a query matches, and the first by place that are not pending, beyond one."""
         if after is None and (column := self._keys) is not None:
-            _, placed = find_sorted(self.searcher, query, wanted, column, descending=False)
-            return [(one.id, one.seq) for one in placed]
-        return [(hit.id, hit.seq) for hit in self.first(self._found(query), wanted, after)]
+            total, placed = self.by_column(query, wanted, column, descending=False)
+            return total, [(one.id, one.seq) for one in placed]
+        found = self._found(query)
+        first = self.first(self.not_pending(found), wanted, after)
+        return len(found), [(hit.id, hit.seq) for hit in first]
 
     def scored(self, numbers: Sequence[Numbers]) -> list[Hit]:
         """The hits of these numbers, in no order."""
@@ -218,4 +250,4 @@ class Hits:
         if (score := self.plan.score) is not None:
             return [Hit(score, identity, seq) for identity, seq in numbers]
         ids = [identity for identity, _ in numbers]
-        return find(self.searcher, among(self.settled, ids), len(ids))[1]
+        return find(self.searcher, among(self.query, ids), len(ids))[1]

@@ -147,6 +147,7 @@ class _Answer:
                 each.read(columns)
         except NotByColumns:
             return None
+        hits.total = columns.total
         for match in self._pending:
             for each in accumulators:
                 each.add(match.entry)
@@ -180,31 +181,34 @@ class _Answer:
             if limit >= STREAM and hits.count() <= LONGEST:
                 return None
         layout, key = self._view.layout, ordering(operation.sort, self._query.measure)
-        query, others = hits.settled, list(self._pending)
-        fresh = len(others)
+        others = list(self._pending)
         try:
-            order = Sorted(hits.searcher, layout, operation.sort, hits.by_place)
-            if (odd := marked(layout, query, order.marks)) is not None:
+            order = Sorted(hits, layout, operation.sort)
+            if (odd := marked(layout, hits.query, order.marks)) is not None:
                 others += self._matches(odd, FEW)
-            first = order.page(unmarked(layout, query, order.marks), last, end)
+            query = unmarked(layout, hits.query, order.marks)
+            found, first = order.page(query, last, end)
         except NotByColumns:
             return None
         # The order needs no scores, but the results show them.
         matches = self._fetched(hits.scored(first))
         page = nsmallest(end, chain(self._beyond(others, key), matches), key=key)
         if operation.cursor is None:
-            total = len(first) + len(others) if len(first) < end else hits.count() + fresh
+            total = found - hits.overdue(query) + len(others)
             return offset_page(operation, self._results(page[operation.offset :]), total, ())
         more = key(page[limit - 1]) if 0 < limit < len(page) else None
         return stream_page(operation, self._results(page[:limit]), more, ())
 
     def _matches(self, query: tantivy.Query, most: int) -> Iterator[Match]:
-        """All that a query of the index matches. Raises `NotByColumns` where that are too many."""
-        assert self._view.searcher is not None
-        total, hits = find(self._view.searcher, query, most)
+        """All that a query of the index matches and that are not pending.
+
+        Raises `NotByColumns` where these are too many.
+        """
+        assert self._hits is not None
+        total, hits = find(self._hits.searcher, query, most)
         if total > len(hits):
             raise NotByColumns
-        return self._chunked(iter(hits), CHUNK)
+        return self._chunked(iter(self._hits.not_pending(hits)), CHUNK)
 
     def _entries(self, query: tantivy.Query) -> Iterator[Entry]:
         return (match.entry for match in self._matches(query, FEW))
@@ -241,15 +245,25 @@ class _Answer:
 
     def _match(self, pending: Pending) -> Match | None:
         """What a pending document is to the query."""
-        stored, may_match = pending.stored, self._query.screen
-        if stored is None or not self._query.includes(stored, self._collection):
-            return None
-        if may_match is not None and not may_match(stored.text):
-            return None
-        self._view.progress.looked += 1
-        if not self._query.matches(pending.entry):
-            return None
-        return Match(stored, self._score(pending.entry), pending.entry)
+        return next(iter(self._matching([pending])), None)
+
+    def _matching(self, candidates: Collection[Pending]) -> list[Match]:
+        """The matches among pending documents."""
+        includes, collection, may_match = self._query.includes, self._collection, self._query.screen
+        inside = [
+            (pending, stored)
+            for pending in candidates
+            if (stored := pending.stored) is not None
+            and includes(stored, collection)
+            and (may_match is None or may_match(stored.text))
+        ]
+        self._view.progress.looked += len(inside)
+        Pending.look_inside(pending for pending, _ in inside)
+        return [
+            Match(stored, self._score, pending.entry)
+            for pending, stored in inside
+            if self._query.matches(pending.entry)
+        ]
 
     # -- every match -------------------------------------------------------------------------------
 
@@ -293,7 +307,7 @@ class _Answer:
         if self._query.string is not None:
             candidates = self._current.holding(self._view, *self._query.string)
         self._view.progress.looked += len(candidates) / SCREENING
-        return [match for pending in candidates if (match := self._match(pending)) is not None]
+        return self._matching(candidates)
 
     def _beyond(self, matches: Iterable[Match], key: Callable[[Match], Key]) -> Iterator[Match]:
         """The matches after the cursor."""

@@ -19,7 +19,7 @@ from ...operations import Sort, SortField
 from .automata import between
 from .columns import Marks, NotByColumns, own_column
 from .documents import Place
-from .index import find_sorted
+from .index import Placed
 from .layout import BOOLEANS, NUMBERS, SCHEMA, STRINGS, Column, Layout
 from .ordering import MISSING, RANKS, SCORE, Key, Reversed
 from .terms import MANY, ODD
@@ -28,10 +28,18 @@ Numbers: TypeAlias = tuple[int, int]
 """A document's id and sequence number."""
 
 
-class ByPlace(Protocol):
-    """The first of a query's matches by place, beyond one."""
+class Finder(Protocol):
+    """Finds matches of queries, and tells how many there are."""
 
-    def __call__(self, query: tantivy.Query, after: Place | None, wanted: int) -> list[Numbers]: ...
+    def by_column(
+        self, query: tantivy.Query, wanted: int, column: str, descending: bool
+    ) -> tuple[int, list[Placed]]:
+        """The first in the order of a column."""
+
+    def by_place(
+        self, query: tantivy.Query, wanted: int, after: Place | None = None
+    ) -> tuple[int, list[Numbers]]:
+        """The first by place, beyond one."""
 
 
 @frozen
@@ -82,41 +90,41 @@ class _Clause:
 class Sorted:
     """The matches of queries in the order of a sort. Raises `NotByColumns` where that cannot be."""
 
-    def __init__(
-        self, searcher: tantivy.Searcher, layout: Layout, sort: Sequence[Sort], by_place: ByPlace
-    ) -> None:
-        self._searcher = searcher
-        self._by_place = by_place
+    def __init__(self, finder: Finder, layout: Layout, sort: Sequence[Sort]) -> None:
+        self._finder = finder
         self._clauses = [_clause(layout, each) for each in sort]
         self.marks: Marks = [(clause.field, sign) for clause in self._clauses for sign in (ODD, MANY)]
         """Of the documents that the columns do not order; they are not to be among those of a query."""
 
-    def page(self, query: tantivy.Query, after: Key | None, wanted: int) -> list[Numbers]:
-        """The numbers of matches among which are the first so many beyond a key, and nothing before it."""
-        return self._first(query, 0, wanted) if after is None else self._beyond(query, 0, after, wanted)
+    def page(self, query: tantivy.Query, after: Key | None, wanted: int) -> tuple[int, list[Numbers]]:
+        """The numbers of matches among which are the first so many beyond a key, and nothing before it.
 
-    def _first(self, query: tantivy.Query, depth: int, wanted: int) -> list[Numbers]:
+        And without a key, how many matches there are.
+        """
+        return self._first(query, 0, wanted) if after is None else (0, self._beyond(query, 0, after, wanted))
+
+    def _first(self, query: tantivy.Query, depth: int, wanted: int) -> tuple[int, list[Numbers]]:
         if depth == len(self._clauses):
-            return self._by_place(query, None, wanted)
+            return self._finder.by_place(query, wanted)
         clause = self._clauses[depth]
         if clause.column is None:
             return self._first(query, depth + 1, wanted)
-        _, found = find_sorted(self._searcher, query, wanted + 1, clause.column.name, clause.descending)
+        total, found = self._finder.by_column(query, wanted + 1, clause.column.name, clause.descending)
         if len(found) <= wanted or found[wanted].value != found[wanted - 1].value:
-            return [(one.id, one.seq) for one in found[:wanted]]
+            return total, [(one.id, one.seq) for one in found[:wanted]]
         edge = found[wanted].value
         before = [(one.id, one.seq) for one in found if one.value != edge]
         part = MISSING if edge is None else _part(clause, edge)
-        tied = self._first(clause.equal(query, part), depth + 1, wanted - len(before))
-        return before + tied
+        _, tied = self._first(clause.equal(query, part), depth + 1, wanted - len(before))
+        return total, before + tied
 
     def _beyond(self, query: tantivy.Query, depth: int, after: Key, wanted: int) -> list[Numbers]:
         if depth == len(self._clauses):
-            return self._by_place(query, after[-1], wanted)
+            return self._finder.by_place(query, wanted, after[-1])[1]
         clause, part = self._clauses[depth], after[depth]
         found = self._beyond(clause.equal(query, part), depth + 1, after, wanted)
         if len(found) < wanted:
-            found += self._first(clause.beyond(query, part), depth, wanted - len(found))
+            found += self._first(clause.beyond(query, part), depth, wanted - len(found))[1]
         return found
 
 

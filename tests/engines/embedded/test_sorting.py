@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from orcodm.engines.embedded.columns import NotByColumns, marked, unmarked
-from orcodm.engines.embedded.index import find
+from orcodm.engines.embedded.index import Placed, find, find_sorted
 from orcodm.engines.embedded.matches import Match
 from orcodm.engines.embedded.ordering import ordering, read_cursor, write_cursor
 from orcodm.engines.embedded.sorting import Numbers, Sorted
@@ -26,6 +26,23 @@ EVERYTHING = tantivy.Query.all_query()
 FIELDS = ["name", "age", "tags", "address.city", "born", "nothing", "address", "@path.key", "@path.reftime"]
 
 
+class Finder:
+    """Of an index in which nothing is pending."""
+
+    def __init__(self, indexed: Indexed) -> None:
+        self._indexed = indexed
+
+    def by_column(self, query: tantivy.Query, *order: Any) -> tuple[int, list[Placed]]:
+        return find_sorted(self._indexed.searcher, query, *order)
+
+    def by_place(self, query: tantivy.Query, wanted: int, after: Any = None) -> tuple[int, list[Numbers]]:
+        stored = self._indexed.stored
+        _, hits = find(self._indexed.searcher, query, len(stored))
+        places = sorted(stored[hit.id].place for hit in hits)
+        beyond = places[bisect_right(places, after) if after else 0 :]
+        return len(hits), [(place[-1], stored[place[-1]].seq) for place in beyond[:wanted]]
+
+
 def check(indexed: Indexed, sort: tuple[Sort, ...], wanted: int) -> int:
     """Walk through pages, each behind the key of the last document of the one before; returns how many."""
     key = ordering(sort, lambda field: lambda entry: [])
@@ -34,20 +51,17 @@ def check(indexed: Indexed, sort: tuple[Sort, ...], wanted: int) -> int:
     }
     expected = sorted(map(key, matches.values()))
 
-    def by_place(query: tantivy.Query, after: Any, wanted: int) -> list[Numbers]:
-        _, hits = find(indexed.searcher, query, len(matches))
-        places = sorted(matches[hit.id].stored.place for hit in hits)
-        beyond = places[bisect_right(places, after) if after else 0 :]
-        return [(place[-1], matches[place[-1]].stored.seq) for place in beyond[:wanted]]
-
     found, last = [], None
     try:
-        order = Sorted(indexed.searcher, indexed.layout, sort, by_place)
+        order = Sorted(Finder(indexed), indexed.layout, sort)
         query = unmarked(indexed.layout, EVERYTHING, order.marks)
         odd = marked(indexed.layout, EVERYTHING, order.marks)
         rest = [] if odd is None else [hit.id for hit in find(indexed.searcher, odd, len(matches))[1]]
         while True:
-            page = [*(identity for identity, _ in order.page(query, last, wanted)), *rest]
+            total, first = order.page(query, last, wanted)
+            if last is None:
+                assert total + len(rest) == len(matches)
+            page = [*(identity for identity, _ in first), *rest]
             keys = sorted(key(matches[number]) for number in page)
             keys = [each for each in keys if last is None or last < each][:wanted]
             if not keys:
@@ -92,4 +106,4 @@ def test_usual_sorts_are_done_by_columns(
 def test_what_no_column_has_is_not_sorted_by_columns(tmp_path: Path, sort: Sort) -> None:
     indexed = Indexed(tmp_path / "index", [{"name": "a"}])
     with pytest.raises(NotByColumns):
-        Sorted(indexed.searcher, indexed.layout, [sort], lambda query, after, wanted: [])
+        Sorted(Finder(indexed), indexed.layout, [sort])
