@@ -280,12 +280,14 @@ def test_a_row_that_was_read_before_is_not_shown_when_it_is_out_of_date(path: Pa
 
 @pytest.mark.parametrize("changed", [range(40), range(0, 900, 9), range(700, 1_000)])
 @pytest.mark.parametrize("sort", [(), (SortField("n"),), (SortField("n", descending=True),)])
-@pytest.mark.parametrize("query", ["word:(first or rare)", "n:[0 TO *]", "wor*", "word:rar*"])
+@pytest.mark.parametrize("query", ["word:rare", "n:[0 TO *]", "wor*", "word:rar*"])
 def test_documents_that_left_the_front_make_room_for_the_next(
     engine: EmbeddedEngine, query: str, sort: tuple[SortField, ...], changed: range
 ) -> None:
     for number in range(0, MANY, 1_000):
-        values = [{"n": n, "word": "word " + "rare " * (n % 50 < 3)} for n in range(number, number + 1_000)]
+        values = [
+            {"n": n, "word": "word " + "rare " * max(1, 100 - n)} for n in range(number, number + 1_000)
+        ]
         puts = [Put(collection="things", key=f"{value['n']:05}", value=value) for value in values]
         assert not engine.execute(Batch(puts)).failed
     assert total(engine, "word:word") == MANY
@@ -295,6 +297,4 @@ def test_documents_that_left_the_front_make_room_for_the_next(
     engine.reindex()
     settled = engine.execute(search)
     assert page.total == settled.total
-    if sort or query != "word:(first or rare)":  # else scores differ by what the index still counts
-        assert [item.key for item in page.results] == [item.key for item in settled.results]
-    assert not {item.key for item in page.results} & {f"{n:05}" for n in changed} or "n:" in query
+    assert [item.key for item in page.results] == [item.key for item in settled.results]
