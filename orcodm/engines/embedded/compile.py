@@ -52,6 +52,8 @@ from .documents import KINDS
 from .layout import DATES, NUMBERS, SCHEMA, SHARED, STRINGS, WORDS, Column, Layout
 from .terms import BEGINNING, COLLECTION, EXACT, UNINDEXED, UNIT, boolean, cut, plain, prefix, rounded
 
+IndexTerm: TypeAlias = tuple[str, str | float]
+"""A field of the index and a term of it."""
 Interval: TypeAlias = tuple[float | None, float | None]
 
 
@@ -65,6 +67,8 @@ class Plan:
     """What every hit scores, where all score the same."""
     costly: bool = False
     """Whether it takes a walk through the terms of the index to answer it."""
+    needs: tuple[IndexTerm, ...] = ()
+    """Terms that every hit has: there are no more hits than documents with one of these."""
 
 
 def compile_plan(tree: Node, layout: Layout) -> Plan:
@@ -131,7 +135,7 @@ class _Compiler:
 
     def _any_word(self, words: list[str], text: str, field: str | None) -> Plan:
         plans = [
-            Plan(Query.term_query(SCHEMA, place, start + word))
+            Plan(Query.term_query(SCHEMA, place, start + word), needs=((place, start + word),))
             for place, start in self._places(field)
             for word in dict.fromkeys(words)
         ]
@@ -145,13 +149,15 @@ class _Compiler:
             return self._any_word(words, node.text, node.field) if words else None
         plans = []
         for place, start in self._places(node.field):
+            terms = tuple((place, start + word) for word in words)
             if node.slop or place == "words":
                 # Tantivy counts moves otherwise, and `words` has no positions: so all of the words, and
                 # the evaluator says how they stand.
-                clauses = [(Must.Must, Query.term_query(SCHEMA, place, start + word)) for word in set(words)]
-                plans.append(Plan(Query.boolean_query(clauses), exact=False))
+                clauses = [(Must.Must, Query.term_query(SCHEMA, *term)) for term in set(terms)]
+                plans.append(Plan(Query.boolean_query(clauses), exact=False, needs=terms))
             else:
-                plans.append(Plan(Query.phrase_query(SCHEMA, place, [start + word for word in words])))
+                phrase = Query.phrase_query(SCHEMA, place, [term for _, term in terms])
+                plans.append(Plan(phrase, needs=terms))
         return _either([*plans, *self._scalars(node.text, node.field)])
 
     def _wildcard(self, node: Wildcard) -> Plan:
@@ -189,14 +195,11 @@ class _Compiler:
     def _verbatim(self, node: Verbatim) -> Plan:
         name = field_name(node.field)
         if name == KIND:
-            return _constant(Query.term_query(SCHEMA, "scope", node.text)) if node.text in KINDS else _NOTHING
+            return _having_term("scope", node.text) if node.text in KINDS else _NOTHING
         if name == COLLECTION:
-            return _constant(Query.term_query(SCHEMA, "scope", UNIT + plain(node.text)))
+            return _having_term("scope", UNIT + plain(node.text))
         term = node.text if _is_path(name) else cut(node.text)
-        plans = [
-            _constant(Query.term_query(SCHEMA, column.name, column.start + term))
-            for _, column in self._columns(STRINGS, name)
-        ]
+        plans = [_having_term(column.name, column.start + term) for _, column in self._columns(STRINGS, name)]
         if name is None and self._layout.full(STRINGS):
             plans.append(_pattern(SHARED[STRINGS], _NAMES, literal(term)))
         return self._known(name, [*plans, *self._scalars(node.text, node.field)])
@@ -220,7 +223,7 @@ class _Compiler:
             if not column.name:
                 plans.append(self._having(name))
                 continue
-            plan = _constant(Query.term_query(SCHEMA, column.name, rounded(found.nearest)))
+            plan = _having_term(column.name, rounded(found.nearest))
             plans.append(plan if exact else _inexact(plan))
         return [*plans, *self._elsewhere(NUMBERS, field)]
 
@@ -232,7 +235,7 @@ class _Compiler:
         name = field_name(field)
         if name is None:
             return _pattern("has", _NAMES, f"{value:d}")
-        return _constant(Query.term_query(SCHEMA, "has", boolean(name, value)))
+        return _having_term("has", boolean(name, value))
 
     def _strings(self, field: str | None, pattern: str) -> Plan:
         """Documents with a whole string that fits the pattern."""
@@ -246,7 +249,7 @@ class _Compiler:
         assert name is not None
         if _is_path(name):
             return _ALL if name in UNINDEXED else _ANYTHING
-        return _constant(Query.term_query(SCHEMA, "has", prefix(name)))
+        return _having_term("has", prefix(name))
 
     def _having(self, name: str) -> Plan:
         """Documents that have a field; what it has there is for the evaluator to see."""
@@ -371,6 +374,7 @@ class _Compiler:
             if all(occur is not Occur.SHOULD for occur, _ in kept)
             else None,
             costly=any(plan.costly for _, plan in kept),
+            needs=tuple(term for occur, plan in kept if occur is Occur.MUST for term in plan.needs),
         )
 
     def _boost(self, node: Boost) -> Plan | None:
@@ -477,5 +481,9 @@ def _inexact(plan: Plan) -> Plan:
     return evolve(plan, exact=False)
 
 
-def _constant(query: tantivy.Query) -> Plan:
-    return Plan(Query.const_score_query(query, 1.0), score=1.0)
+def _constant(query: tantivy.Query, *needs: IndexTerm) -> Plan:
+    return Plan(Query.const_score_query(query, 1.0), score=1.0, needs=needs)
+
+
+def _having_term(place: str, term: str | float) -> Plan:
+    return _constant(Query.term_query(SCHEMA, place, term), (place, term))

@@ -20,8 +20,8 @@ from .query import Query
 from .sorting import Numbers
 from .terms import KEY, scopes
 
-FEW: Final = 50
-"""So few hits are named one by one, which costs less than to pass over many changes."""
+FEW: Final = 25
+"""So few hits are quicker read and ordered than found in an order, and named than found beside changes."""
 COUNTED: Final = 500
 """So many hits are counted one by one, where that is needed to know which of them are pending."""
 FIRST: Final = 1_000
@@ -88,11 +88,14 @@ class Hits:
         stale = self._view.stale()
         if not stale:
             return self.query
-        if self._query.string is not None:  # of which there are few most of the time, and quickly found
-            total, hits = find(self.searcher, self.query, FEW)
-            if total == len(hits):
-                return among(self.query, [hit.id for hit in self.not_pending(hits)])
+        if self.few:
+            return among(self.query, [hit.id for hit in self.all()])
         return but(self.query, stale)
+
+    @cached_property
+    def few(self) -> bool:
+        """Whether there are known to be so few hits that one may look at all of them."""
+        return any(frequency(self.searcher, *term) <= FEW for term in self.plan.needs)
 
     # -- all of them ---------------------------------------------------------------------------------
 
@@ -109,7 +112,7 @@ class Hits:
 
     def all(self) -> list[Hit]:
         """All that are not pending, in no order."""
-        _, hits = find(self.searcher, self.query, self.searcher.num_docs)
+        _, hits = find(self.searcher, self.query, FEW if self.few else self.searcher.num_docs)
         return self.not_pending(hits)
 
     def by_sequence(self) -> dict[int, Hit]:

@@ -3,7 +3,7 @@
 The directory holds `state.json`, a `lock` for whoever writes, and one directory for each *generation* of
 the index, of which the state names the valid one:
 
-    {"format": 3, "database": "...", "generation": "...", "applied": 4711, "witness": "...", "layout": {...},
+    {"format": 4, "database": "...", "generation": "...", "applied": 4711, "witness": "...", "layout": {...},
      "checksum": "..."}
 
 `applied` is the last sequence number that the index is known to contain, `witness` what was written under
@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -33,7 +33,20 @@ import tantivy
 from ...errors import OrcodmError
 from ...lucene.entries import Entry, Leaf, date
 from .documents import Stored
-from .layout import BOOLEANS, DATES, NULLS, NUMBERS, SCHEMA, SORTS_OF_VALUES, STRINGS, WORDS, Column, Layout
+from .layout import (
+    BOOLEANS,
+    DATES,
+    IDENTITY,
+    NULLS,
+    NUMBERS,
+    SCHEMA,
+    SEQ,
+    SORTS_OF_VALUES,
+    STRINGS,
+    WORDS,
+    Column,
+    Layout,
+)
 from .terms import (
     EXACT,
     LONGEST,
@@ -44,13 +57,15 @@ from .terms import (
     boolean,
     cut,
     existing,
+    loose,
     mark,
     prefix,
     rounded,
     scopes,
+    tight,
 )
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Of the terms and of the schema below; another number makes every index anew."""
 
 HEAP: Final = 128_000_000
@@ -71,7 +86,8 @@ def document(stored: Stored, entry: Entry, layout: Layout) -> tantivy.Document:
     """The index document of a stored one, by its entry. Fields that are new to the layout get their place."""
     made = tantivy.Document()
     made.add_integer("id", stored.id)
-    made.add_integer("seq", stored.seq)
+    made.add_integer(IDENTITY, loose(stored.id))
+    made.add_integer(SEQ, loose(stored.seq))
     add = made.add_text
     add("scope", " ".join(scopes(stored.kind, stored.collection)))
     has, words = [existing(entry)], list[str]()
@@ -231,9 +247,10 @@ def find_sorted(
     return _count(result), list(map(Placed._make, zip(values, ids, seqs, strict=True)))
 
 
-def _numbers(searcher: tantivy.Searcher, addresses: list[Any]) -> tuple[list[Any], list[Any]]:
+def _numbers(searcher: tantivy.Searcher, addresses: list[Any]) -> tuple[list[int], list[int]]:
     """The ids and the sequence numbers of documents."""
-    return searcher.fast_field_values("id", addresses), searcher.fast_field_values("seq", addresses)
+    values: Callable[..., list[Any]] = searcher.fast_field_values
+    return tight(values(IDENTITY, addresses)), tight(values(SEQ, addresses))
 
 
 def _count(result: tantivy.SearchResult) -> int:
@@ -254,7 +271,7 @@ def _last(searcher: tantivy.Searcher) -> int:
     return int(found["last"]["value"] or 0)
 
 
-def frequency(searcher: tantivy.Searcher, field: str, term: str) -> int:
+def frequency(searcher: tantivy.Searcher, field: str, term: str | float) -> int:
     """How many documents have a term."""
     with _translated():
         return searcher.doc_freq(field, term)

@@ -36,6 +36,9 @@ DATES: Final = "dates"
 BOOLEANS: Final = "booleans"
 NULLS: Final = "nulls"
 
+IDENTITY: Final = "identity"
+SEQ: Final = "seq"
+
 COLUMNS: Final = {WORDS: 16, STRINGS: 24, NUMBERS: 32, DATES: 8, BOOLEANS: 64, NULLS: 64}
 """How many fields have a column of their own. An index field with words or strings costs a byte for each
 document, whether or not that has a value there."""
@@ -141,7 +144,8 @@ def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
     # Signed, since deleting by term makes a signed term of a Python integer, which finds no unsigned one.
     builder.add_integer_field("id", indexed=True, fast=True)
-    builder.add_integer_field("seq", fast=True)
+    for name in (IDENTITY, SEQ):
+        builder.add_integer_field(name, fast=True)
     for name in ("scope", "has", "null"):
         builder.add_text_field(name, tokenizer_name="whitespace", index_option="basic")
     for number in range(COLUMNS[WORDS]):
@@ -169,5 +173,6 @@ SCHEMA: Final = _schema()
 * `has`    the names of the fields that have a value and of those above them, their booleans, their marks;
 * `null`   the names of the fields with a null;
 * `scope`  kind and collection, together and apart;
-* `id` and `seq`, the document's numbers.
+* `id`     the document's number, by which it is replaced and excluded;
+* `IDENTITY` and `SEQ`, its numbers as `terms.loose` writes them, to be looked up.
 """

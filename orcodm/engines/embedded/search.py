@@ -155,7 +155,7 @@ class _Answer:
 
     def _page(self) -> Page[SearchResult]:
         operation, hits = self._operation, self._hits
-        if hits is not None and operation.sort and not operation.aggregates:
+        if hits is not None and operation.sort and not operation.aggregates and not hits.few:
             page = self._by_columns(hits) or self._ordered()
             if page is not None:
                 return page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
@@ -67,6 +68,26 @@ def boolean(field: str, value: bool) -> str:
     """The `has` term of a field with this boolean."""
     return f"{prefix(field)}{value:d}"
 
+
+_TOP: Final = 44
+
+
+def loose(number: int) -> int:
+    """A number to be looked up: itself, with a bit on top that is set by no rule. `tight` takes it away.
+
+    Numbers that rise with the documents are kept by Tantivy in blocks, and whoever looks up one of them
+    reads the heads of all blocks before, a million documents' in 50 microseconds. Numbers without an order
+    are found at once.
+    """
+    return number | (number * 0x9E3779B97F4A7C15 >> 63 & 1) << _TOP
+
+
+def tight(numbers: Iterable[int]) -> list[int]:
+    """Numbers that `loose` wrote."""
+    return [number & _NUMBER for number in numbers]
+
+
+_NUMBER: Final = (1 << _TOP) - 1
 
 ODD: Final = "~"
 MANY: Final = "+"

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from orcodm.engines.embedded.compile import compile_plan
 from orcodm.engines.embedded.documents import ITEM, Stored
 from orcodm.engines.embedded.index import Generation, IndexDirectory, find
-from orcodm.engines.embedded.terms import analysed, prefix
+from orcodm.engines.embedded.layout import IDENTITY, SEQ
+from orcodm.engines.embedded.terms import analysed, loose, prefix, tight
 from orcodm.lucene.analysis import analyze
 from orcodm.lucene.entries import entry
 from orcodm.lucene.parser import parse
@@ -174,6 +175,19 @@ def test_fields_have_terms_of_their_own(one: str, other: str) -> None:
     assert not any(character in prefix(field) for field in fields for character in " \t\n\f\r")
 
 
+@given(st.lists(st.integers(0, 2**44 - 1)))
+def test_loose_numbers_are_read_as_they_were(numbers: list[int]) -> None:
+    assert tight(map(loose, numbers)) == numbers
+    assert all(0 <= loose(number) < 2**63 for number in numbers)
+
+
+def test_loose_numbers_have_no_order() -> None:
+    tops = "".join(str(loose(number) >> 44) for number in range(10_000))
+    assert 4_500 < tops.count("1") < 5_500
+    assert "0" * 20 not in tops
+    assert "1" * 20 not in tops
+
+
 def test_what_is_deleted_first_stays_deleted_while_a_merge_is_under_way(tmp_path: Path) -> None:
     # What killed processes leave: commits that nobody merged, of which some deleted what others added.
     for run in range(20):
@@ -183,8 +197,12 @@ def test_what_is_deleted_first_stays_deleted_while_a_merge_is_under_way(tmp_path
             writer = generation.index.writer(15_000_000, 1)
             for number in range(3):
                 document = tantivy.Document()
-                document.add_integer("id", 3 * commit + number)
-                document.add_integer("seq", 3 * commit + number)
+                for name, value in (
+                    ("id", 3 * commit + number),
+                    (IDENTITY, loose(3 * commit + number)),
+                    (SEQ, 0),
+                ):
+                    document.add_integer(name, value)
                 writer.add_document(document)
             if commit == 7:
                 for earlier in range(1, 7):
