@@ -334,7 +334,7 @@ class _Answer:
             tied = [hit for hit in best if hit.score == edge]
             best = [*sure, *hits.first(tied, end - len(sure))]
         matches = [*fresh, *self._fetched(best)]
-        page = nsmallest(end, matches, key=best_first)[operation.offset :]
+        page = sorted(matches, key=best_first)[operation.offset : end]
         return offset_page(operation, self._results(page), count + len(fresh), ())
 
     def _read_on(self, after: Place | None) -> Iterator[Match]:
