@@ -68,9 +68,12 @@ _VERSIONS_FROM: Final = _VERSIONS.replace(
 _ADD_VERSION: Final = "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?)"
 _ADD_FIRST_VERSION: Final = "INSERT INTO versions VALUES (?, NULL, ?, ?, ?, ?, ?)"
 # Nothing is done where there is one already, but for one without a version.
-_ADD_HEAD: Final = (
-    "INSERT INTO heads VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
-    " SET id = excluded.id, seq = excluded.seq, live = excluded.live WHERE seq = 0"
+_UNLESS_KNOWN: Final = (
+    " ON CONFLICT DO UPDATE SET id = excluded.id, seq = excluded.seq, live = excluded.live WHERE heads.seq = 0"
+)
+_ADD_HEAD: Final = "INSERT INTO heads VALUES (?, ?, ?, ?, ?)" + _UNLESS_KNOWN
+_ADD_HEADS: Final = (
+    "INSERT INTO heads SELECT collection, key, seq, seq, 1 FROM versions WHERE seq >= ?" + _UNLESS_KNOWN
 )
 _LEAVE_SOURCE: Final = (
     "INSERT INTO heads SELECT ?1, ?2, 0, 0, 0"
@@ -188,23 +191,22 @@ def create(transaction: Transaction, operations: Sequence[Put]) -> list[Written]
     Raises `InvalidValue`, before anything is done.
     """
     first, now = transaction.sequence + 1, transaction.now
-    heads, versions, results = [], [], []
+    versions, results = [], []
     for seq, operation in enumerate(operations, first):
         collection, key, value = operation.collection, operation.key, operation.value
         ref = link(None, canonical(value))
-        # For None, True and bytes sqlite3 would look for an adapter, which takes a third of the time.
-        heads.append((collection, key, seq, seq, 1))
+        # For None and bytes sqlite3 would look for an adapter, which takes a third of the time.
         versions.append((seq, collection, key, ref, now, bytearray(encode(value))))
         results.append(Written(collection, key, ref))
     transaction.execute("SAVEPOINT creation")
-    made = transaction.executemany(_ADD_HEAD, heads).rowcount
-    if made == len(heads):
-        transaction.executemany(_ADD_FIRST_VERSION, versions)
+    transaction.executemany(_ADD_FIRST_VERSION, versions)
+    made = transaction.execute(_ADD_HEADS, (first,)).rowcount
+    if made == len(versions):
         transaction.sequence += made
     else:
         transaction.execute("ROLLBACK TO creation")
     transaction.execute("RELEASE creation")
-    return results if made == len(heads) else None
+    return results if made == len(versions) else None
 
 
 def post(transaction: Transaction, operation: Post) -> Written:
