@@ -69,7 +69,8 @@ _ADD_VERSION: Final = "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?)"
 _ADD_FIRST_VERSION: Final = "INSERT INTO versions VALUES (?, NULL, ?, ?, ?, ?, ?)"
 # Nothing is done where there is one already, but for one without a version.
 _UNLESS_KNOWN: Final = (
-    " ON CONFLICT DO UPDATE SET id = excluded.id, seq = excluded.seq, live = excluded.live WHERE heads.seq = 0"
+    " ON CONFLICT DO UPDATE SET id = excluded.id, seq = excluded.seq, live = excluded.live"
+    " WHERE heads.seq = 0"
 )
 _ADD_HEAD: Final = "INSERT INTO heads VALUES (?, ?, ?, ?, ?)" + _UNLESS_KNOWN
 _ADD_HEADS: Final = (

@@ -26,6 +26,7 @@ from ...errors import InvalidParameter
 from ...lucene.entries import Entry
 from ...lucene.evaluator import distance
 from ...operations import START, AggregateResult, Page, Search, SearchResult, Sort, SortField
+from ...values import decode_all
 from .aggregates import Accumulator, accumulator
 from .columns import FEW, Columns, NotByColumns, marked, unmarked
 from .current import SCREENING, Current, Pending, View
@@ -46,6 +47,8 @@ from .vocabulary import Vocabularies
 
 CHUNK: Final = 1_000
 """How many rows are fetched at once."""
+TOGETHER: Final = 100
+"""So many texts are decoded at once: more would gain nothing, and each may be large."""
 STREAM: Final = 100
 """Pages of so many are asked for by loops over everything: an order that is made once serves them all."""
 
@@ -290,11 +293,13 @@ class _Answer:
         """Every match, in no order."""
         view, query = self._view, self._query
         if not view.complete:
-            rows = scan(view.connection, query.kinds, self._collection, query.screen)
-            for stored in self._deadline.rows(rows):
-                entry = stored.entry()
-                if query.matches(entry):
-                    yield Match(stored, 1.0, entry)
+            matches, rows = query.matches, scan(view.connection, query.kinds, self._collection, query.screen)
+            while several := list(islice(rows, TOGETHER)):
+                self._deadline.check()
+                for stored, value in zip(several, decode_all(one.text for one in several), strict=True):
+                    entry = stored.entry_of(value)
+                    if matches(entry):
+                        yield Match(stored, 1.0, entry)
             return
         yield from self._pending
         if self._hits is not None:
