@@ -12,6 +12,7 @@ from typing import Any
 
 from .values import canonical
 
+_EMPTY = blake2b(digest_size=8)  # to copy it takes half of what making one does
 _TOMBSTONE = b""  # no JSON text is empty, so no value has this form
 
 
@@ -27,4 +28,6 @@ def tombstone_ref(previous: str | None) -> str:
 
 def link(previous: str | None, text: bytes) -> str:
     """The ref of a canonical JSON text (empty for a tombstone) on top of `previous`."""
-    return blake2b(f"{previous or ''}\n".encode() + text, digest_size=8).hexdigest()
+    digest = _EMPTY.copy()
+    digest.update((previous or "").encode() + b"\n" + text)
+    return digest.hexdigest()
