@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 
-from attrs import evolve, frozen
+from attrs import evolve
 from blinker import Signal
 
 from .. import signals
@@ -278,8 +278,7 @@ def patch(unit: Unit, document: Any, operations: Sequence[dict[str, Any]]) -> Fl
 # -- writing many ----------------------------------------------------------------------------------
 
 
-@frozen(eq=False, slots=False)
-class Planned:
+class Planned(NamedTuple):
     """One operation of a commit: for which document, and what follows from its success."""
 
     operation: Write
@@ -290,14 +289,16 @@ class Planned:
 
 def planned(unit: Unit) -> list[Planned]:
     """The operations of a commit, in an order in which each can succeed."""
-    added = {document._identity for document in unit.added.values()}
-    deletions = [_planned_deletion(unit, document) for document in unit.deleted.values()]
     saves = []
     for document in (*unit.added.values(), *unit.stored()):
         _check_identity(document)
         change = changes(document)
         if change is not None:
             saves.append(_planned_save(unit, document, *change))
+    if not unit.deleted and not unit.relations:
+        return saves
+    added = {document._identity for document in unit.added.values()}
+    deletions = [_planned_deletion(unit, document) for document in unit.deleted.values()]
     relations = [_planned_relation(unit, pending) for pending in unit.relations]
     # A key that is deleted and created anew in one commit is deleted first; others last, since a relation
     # that is removed in the same commit needs its ends.
@@ -371,10 +372,11 @@ def bulk(unit: Unit, documents: Sequence[Any]) -> Flow[list[Outcome]]:
                 stand_on(document, outcome.ref, text)
                 unit.added.pop(id(document), None)
                 outcomes[index] = Outcome(document)
-                try:
-                    yield from _tell(signals.post_save, unit, document)
-                except Exception as error:
-                    outcomes[index] = Outcome(document, error)
+                if signals.post_save.receivers:
+                    try:
+                        yield from _tell(signals.post_save, unit, document)
+                    except Exception as error:
+                        outcomes[index] = Outcome(document, error)
         waiting = again  # each round sends at least one document less
     return outcomes
 
