@@ -11,7 +11,7 @@ Everything is made when it is asked for: most queries ask each document for one 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any, Final
@@ -33,12 +33,15 @@ def field_name(name: str | None) -> str | None:
     return f"value.{name}"
 
 
+Metadata = Mapping[str, str | int | None]
+
+
 class Entry:
     """One search document, made by `entry`."""
 
     __slots__ = ("_leaves", "_metadata", "_path", "_points", "_tokens", "_words", "kind", "value")
 
-    def __init__(self, kind: str, metadata: Mapping[str, str | int | None], value: Any) -> None:
+    def __init__(self, kind: str, metadata: Metadata | Callable[[], Metadata], value: Any) -> None:
         self.kind = kind
         self.value = value
         self._leaves: dict[str, list[Leaf]] | None = None
@@ -55,7 +58,8 @@ class Entry:
     def path(self) -> dict[str, list[Leaf]]:
         """The fields of the metadata, each with its value."""
         if self._path is None:
-            metadata: dict[str, str | int | None] = {**self._metadata, "kind": self.kind}
+            known = self._metadata() if callable(self._metadata) else self._metadata
+            metadata: Metadata = {**known, "kind": self.kind}
             self._path = {f"@path.{n}": [v] for n, v in metadata.items() if v is not None}
         return self._path
 
@@ -146,11 +150,11 @@ class Entry:
         return [instant for instant in found if instant is not None]
 
 
-def entry(kind: str, path: Mapping[str, str | int | None], value: Any) -> Entry:
+def entry(kind: str, path: Metadata | Callable[[], Metadata], value: Any) -> Entry:
     """The search document of a stored thing.
 
     `kind` is "item", "event" or "relationship"; `path` its metadata without prefix (`key`,
-    `source.key`; None is no value); `value` any JSON.
+    `source.key`; None is no value), or what makes that when it is asked for; `value` any JSON.
     """
     return Entry(kind, path, value)
 

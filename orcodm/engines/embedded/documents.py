@@ -48,7 +48,7 @@ class Stored(NamedTuple):
 
     def entry_of(self, value: Any) -> Entry:
         """The same where the text was decoded."""
-        return entry(self.kind, self._path(), value)
+        return entry(self.kind, self._path, value)
 
     def result(
         self, value: Any, text: bytes | None, score: float | None, distance: float | None
