@@ -34,7 +34,7 @@ from ...values import decode_all
 from .documents import Latest, Stored, changes, latest, witness
 from .index import Generation, IndexDirectory, IndexFailure, Writer, WriterBusy
 from .layout import Layout
-from .store import Store
+from .store import LATELY, Store
 
 FEW: Final = 500
 """So many documents are evaluated without an index being there at all."""
@@ -256,10 +256,25 @@ class Current:
             if sequence > progress.upto:
                 if sequence - progress.upto > 2 * MANY:
                     return View(connection, Progress(), {}, sequence, complete=False)
-                progress.extend(_pending(connection, progress.upto, last), sequence)
+                changed = self._told(progress.upto, sequence)
+                if changed is None:
+                    changed = _pending(connection, progress.upto, last)
+                progress.extend(changed, sequence)
             pending = progress.pending
             progress.readers += 1
         return View(connection, progress, pending, sequence, complete=len(pending) <= MANY)
+
+    def _told(self, after: int, upto: int) -> dict[int, Pending] | None:
+        """What became of every id between two numbers of writes; None where not all were told here."""
+        lately, changed = self._store.lately, {}
+        if upto - after > LATELY:
+            return None
+        for seq in range(after + 1, upto + 1):
+            if (told := lately.get(seq)) is None:
+                return None
+            identity, stored = told
+            changed[identity] = Pending(seq, stored)
+        return changed
 
     def holding(self, view: View, field: str, text: str) -> Collection[Pending]:
         """The pending documents that may have this string in a field: few of them, where that is known."""

@@ -34,17 +34,19 @@ from ...operations import (
 )
 from ...refs import link, tombstone_ref
 from ...values import canonical, decode, encode
+from .documents import ITEM, Stored
 from .pages import all_shown, shown
 from .store import Transaction
 
-Head: TypeAlias = tuple[int, str, int, bytes | None]
-"""Of a key that has a history: sequence number, ref, reftime and text (None: deleted) of its version."""
+Head: TypeAlias = tuple[int, str, int, bytes | None, int]
+"""Sequence number, ref, reftime and text (None: deleted) of the version that a key has, and the key's id."""
 
 _HEAD: Final = """
 SELECT v.seq, v.ref, v.reftime, v.value FROM heads h JOIN versions v ON v.seq = h.seq
 WHERE h.collection = ? AND h.key = ?
 """
-_HEAD_WITHOUT_VALUE: Final = _HEAD.replace("v.value", "iif(h.live, x'', NULL)")
+_HEAD_AND_ID: Final = _HEAD.replace("v.value", "v.value, h.id")
+_HEAD_WITHOUT_VALUE: Final = _HEAD_AND_ID.replace("v.value", "iif(h.live, x'', NULL)")
 
 _CHAIN: Final = """
 WITH RECURSIVE chain (seq, previous, ref, reftime, value) AS (
@@ -66,6 +68,9 @@ _VERSIONS_FROM: Final = _VERSIONS.replace(
 )
 
 # For None, True and bytes sqlite3 would look for an adapter, which takes a third of the time of a statement.
+TOLD: Final = 4_000
+"""Longer texts are not kept for the next search."""
+
 _ADD_VERSION: Final = "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?)"
 _ADD_FIRST_VERSION: Final = "INSERT INTO versions VALUES (?, NULL, ?, ?, ?, ?, ?)"
 # Nothing is done where there is one already, but for one without a version.
@@ -178,6 +183,7 @@ def put(transaction: Transaction, operation: Put) -> Written:
             ref = link(None, sorted_text)
             first = transaction.advance(), collection, key, ref, transaction.now, bytearray(text)
             transaction.execute(_ADD_FIRST_VERSION, first)
+            _tell(transaction, seq, collection, key, ref, transaction.now, text)
             return Written(collection, key, ref)
     head = transaction.execute(_HEAD_WITHOUT_VALUE, (collection, key)).fetchone()
     _check(operation, head)
@@ -223,7 +229,7 @@ def post(transaction: Transaction, operation: Post) -> Written:
 
 def patch_item(transaction: Transaction, operation: Patch) -> Written:
     collection, key = operation.collection, operation.key
-    head = transaction.execute(_HEAD, (collection, key)).fetchone()
+    head = transaction.execute(_HEAD_AND_ID, (collection, key)).fetchone()
     if head is not None and head[3] is not None:
         value = decode(head[3])
     elif operation.upsert:
@@ -307,3 +313,21 @@ def _store(
             transaction.execute(_TURN_HEAD, (seq, text is not None, collection, key))
     value = None if text is None else bytearray(text)
     transaction.execute(_ADD_VERSION, (seq, previous, collection, key, ref, reftime, value))
+    _tell(transaction, seq if head is None else head[4], collection, key, ref, reftime, text)
+
+
+def _tell(
+    transaction: Transaction,
+    identity: int,
+    collection: str,
+    key: str,
+    ref: str,
+    reftime: int,
+    text: bytes | None,
+) -> None:
+    """Say what was written last, for the next search of this process."""
+    seq = transaction.sequence
+    if text is None:
+        transaction.told[seq] = identity, None
+    elif len(text) <= TOLD:
+        transaction.told[seq] = identity, Stored(seq, identity, ITEM, collection, key, ref, reftime, text)

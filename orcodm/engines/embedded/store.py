@@ -17,7 +17,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 from urllib.parse import quote
 
 from ...errors import (
@@ -39,6 +39,9 @@ Synchronous = Literal["NORMAL", "FULL"]
 BUSY_SECONDS: Final = 30.0
 """How long another writer is waited for (`DatabaseBusy` after that)."""
 
+LATELY: Final = 1_000
+"""So many writes are remembered."""
+
 LAST_SEQUENCE: Final = """
 SELECT max(ifnull((SELECT max(seq) FROM versions), 0), ifnull((SELECT max(seq) FROM events), 0),
            ifnull((SELECT max(seq) FROM relations), 0), ifnull((SELECT max(seq) FROM erased), 0))
@@ -48,13 +51,15 @@ SELECT max(ifnull((SELECT max(seq) FROM versions), 0), ifnull((SELECT max(seq) F
 class Transaction:
     """A write transaction under way: the statements go through `execute` and `executemany`."""
 
-    __slots__ = ("execute", "executemany", "now", "sequence")
+    __slots__ = ("execute", "executemany", "now", "sequence", "told")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.execute = connection.execute
         self.executemany = connection.executemany
         self.now = int(time.time() * 1000)
         self.sequence: int = connection.execute(LAST_SEQUENCE).fetchone()[0]
+        self.told: dict[int, tuple[int, Any]] = {}
+        """By sequence number the id and the row of what was written (None: gone), as far as handlers say."""
 
     def advance(self) -> int:
         """The next sequence number."""
@@ -77,6 +82,8 @@ class Store:
         self._turn = threading.RLock()
         self.taken = 0
         """How often a connection was taken: whether anybody is at work, for who wants to stand back."""
+        self.lately: dict[int, tuple[int, Any]] = {}
+        """What handlers told of the last commits of this process, which a search then need not read."""
         self.after_fork: list[Callable[[], None]] = []
         """What else has to happen in the child of a fork."""
         with self._translated():
@@ -137,8 +144,10 @@ class Store:
             connection = self._take()
             try:
                 connection.execute("BEGIN IMMEDIATE")
-                result = handler(Transaction(connection), operation)
+                transaction = Transaction(connection)
+                result = handler(transaction, operation)
                 connection.execute("COMMIT")
+                self._remember(transaction.told)
                 return result
             except BaseException as error:
                 _end(connection, "ROLLBACK")
@@ -149,6 +158,12 @@ class Store:
                 self._give(connection)
         finally:
             self._writing.release()
+
+    def _remember(self, told: dict[int, tuple[int, Any]]) -> None:
+        if len(told) + len(self.lately) > LATELY:
+            self.lately = {}  # another one: a search may be looking at the old one
+        if len(told) <= LATELY:
+            self.lately.update(told)
 
     def checkpoint(self) -> None:
         """Move what the write-ahead log holds into the file itself, as far as readers allow."""

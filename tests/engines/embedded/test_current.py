@@ -7,13 +7,14 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from orcodm.engines.embedded import current as current_module
 from orcodm.engines.embedded.engine import EmbeddedEngine
 from orcodm.engines.embedded.index import IndexDirectory, WriterBusy
-from orcodm.operations import START, Batch, Delete, Put, Search, SortField
+from orcodm.operations import START, Batch, Delete, IfMatch, PostEvent, Put, Search, SortField
 
 MANY = 3_000
 
@@ -69,6 +70,41 @@ def test_what_another_process_writes_is_seen_at_once(engine: EmbeddedEngine, pat
     assert total(engine, "word:two") == MANY // 3
     assert total(engine, "word:one") == MANY - MANY // 3 - 1
     other.close()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_two_engines_write_by_turns_both_see(path: Path, seed: int) -> None:
+    random = Random(seed)
+    engines = [EmbeddedEngine(str(path), synchronous="NORMAL") for _ in range(2)]
+    there: dict[str, str] = {}
+    for number in range(300):
+        engine = random.choice(engines)
+        key, word = random.choice("abcdefgh"), random.choice(("one", "two", "one " * 2_000))
+        match random.randrange(7):
+            case 0:
+                engine.execute(Delete(collection="things", key=key, purge=random.random() < 0.5))
+                there.pop(key, None)
+            case 1:
+                engine.execute(
+                    Batch([Put(collection="things", key=each, value={"word": word}) for each in "xy"])
+                )
+                there |= dict.fromkeys("xy", word)
+            case 2:
+                failing = Put(collection="things", key=key, value={}, condition=IfMatch("0" * 16))
+                puts = [Put(collection="things", key="b", value={"word": "lost"}), failing]
+                assert engine.execute(Batch(puts)).failed
+            case 3:
+                engine.execute(PostEvent(collection="things", key="a", type="seen", value={"word": "one"}))
+            case _:
+                engine.execute(Put(collection="things", key=key, value={"word": word}))
+                there[key] = word
+        if number % 3 == 0:
+            reader = random.choice(engines)
+            for word in ("one", "two", "lost"):
+                page = reader.execute(Search(query=f"word:{word}", collection="things", limit=20))
+                assert {item.key for item in page.results} == {key for key in there if word in there[key]}
+    for engine in engines:
+        engine.close()
 
 
 def test_changes_are_applied_twice_where_the_state_was_not_written(path: Path) -> None:
