@@ -17,6 +17,8 @@ ANY: Final = "(?s:.)*"
 NONE: Final = "[^\\x{0}-\\x{10ffff}]"
 
 _LAST: Final = 0x10FFFF
+_LITERAL: Final = re.compile(r"(?:[0-9A-Za-z]|\\x\{[0-9a-f]+\})*")
+_CODE: Final = re.compile(r"\\x\{([0-9a-f]+)\}")
 _PARTS: Final = re.compile(r"\\(.)|([*?])|([^\\*?]+)|\\", re.DOTALL)
 
 
@@ -26,6 +28,14 @@ def literal(text: str) -> str:
         character if character.isascii() and character.isalnum() else f"\\x{{{ord(character):x}}}"
         for character in text
     )
+
+
+def beginning(pattern: str) -> str | None:
+    """The text, if a pattern is for whatever begins with a text, and that is not empty."""
+    start = pattern.removesuffix(ANY)
+    if start in (pattern, "") or _LITERAL.fullmatch(start) is None:
+        return None
+    return _CODE.sub(lambda code: chr(int(code[1], 16)), start)
 
 
 def wildcard(pattern: str) -> str:
@@ -113,6 +123,8 @@ def between(
         ways += _one_of(0, high - 1)
         if with_lower:
             ways.append("")
+    if len(ways) == 1:
+        return head + ways[0]
     return f"{head}(?:{'|'.join(ways)})" if ways else None
 
 

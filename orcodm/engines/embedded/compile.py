@@ -47,7 +47,7 @@ from ...lucene.tree import (
     Verbatim,
     Wildcard,
 )
-from .automata import between, literal, regexp, wildcard
+from .automata import beginning, between, literal, regexp, wildcard
 from .documents import KINDS
 from .layout import DATES, NUMBERS, SCHEMA, SHARED, STRINGS, WORDS, Column, Layout
 from .terms import BEGINNING, COLLECTION, EXACT, UNINDEXED, UNIT, boolean, cut, plain, prefix, rounded
@@ -460,12 +460,17 @@ def _close(place: str, start: str, text: str, edits: int) -> Plan:
 
 def _pattern(place: str, start: str, pattern: str) -> Plan:
     """Documents with a term that fits the pattern, behind what the terms of the field begin with."""
-    beginning = start if start == _NAMES else literal(start)
+    text = None if start == _NAMES else beginning(pattern)
     try:
-        query = Query.const_score_query(Query.regex_query(SCHEMA, place, beginning + pattern), 1.0)
+        if text is not None:
+            # The automaton of an expression takes as long to make as the search takes; this one does not.
+            query = Query.fuzzy_term_query(SCHEMA, place, start + text, distance=0, prefix=True)
+        else:
+            names = start if start == _NAMES else literal(start)
+            query = Query.regex_query(SCHEMA, place, names + pattern)
     except ValueError:  # the automaton would be too large
         return _ANYTHING
-    return Plan(query, score=1.0, costly=True)
+    return Plan(Query.const_score_query(query, 1.0), score=1.0, costly=True)
 
 
 def _either(plans: list[Plan]) -> Plan:

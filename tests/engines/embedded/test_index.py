@@ -19,8 +19,11 @@ from orcodm.engines.embedded.layout import IDENTITY, SEQ
 from orcodm.engines.embedded.terms import analysed, loose, prefix, tight
 from orcodm.lucene.analysis import analyze
 from orcodm.lucene.entries import entry
+from orcodm.lucene.evaluator import compile_query
 from orcodm.lucene.parser import parse
-from orcodm.lucene.tree import Node
+from orcodm.lucene.tree import Node, Wildcard
+from orcodm.model.mapping import encode
+from orcodm.query.expressions import Expr
 
 from ...strategies import documents, trees
 from .indexed import Indexed, few_columns
@@ -148,6 +151,27 @@ def test_any_query_finds_what_the_evaluator_accepts(values: list[Any], nodes: li
             crowded = Indexed(Path(path) / "crowded", values)
             for node in nodes:
                 crowded.check(node)
+
+
+LETTERS = st.sampled_from("abAzß東\ud7ff\ue000😀\U0010ffff\x01 \x1f*\\.")
+TEXTS = st.text(LETTERS, max_size=4) | st.integers(0, 130).map(lambda length: "ab" * length)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(TEXTS, min_size=1, max_size=12), st.lists(TEXTS, min_size=1, max_size=6))
+def test_what_begins_with_a_text_is_found(texts: list[str], starts: list[str]) -> None:
+    name: Expr[str] = Expr("value.name", ("name",), str, encode)
+    with tempfile.TemporaryDirectory() as path:
+        indexed = Indexed(Path(path) / "index", [{"name": text} for text in texts])
+        for start in starts:
+            tree = name.startswith(start).tree
+            indexed.check(tree)
+            expected = {number for number, text in enumerate(texts, 1) if text.startswith(start)}
+            matches = compile_query(tree)
+            assert {number for number, entry in indexed.entries.items() if matches(entry)} == expected
+            for word in analyze(start):
+                indexed.check(Wildcard(f"{word}*", "name"))
+                indexed.check(Wildcard(f"{word}*"))
 
 
 @pytest.mark.parametrize(
