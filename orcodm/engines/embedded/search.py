@@ -47,8 +47,8 @@ from .vocabulary import Vocabularies
 
 CHUNK: Final = 1_000
 """How many rows are fetched at once."""
-TOGETHER: Final = 100
-"""So many texts are decoded at once: more would gain nothing, and each may be large."""
+TOGETHER: Final = 25_000
+"""Texts of so many bytes are decoded at once: more would gain nothing, and take memory."""
 STREAM: Final = 100
 """Pages of so many are asked for by loops over everything: an order that is made once serves them all."""
 
@@ -294,7 +294,7 @@ class _Answer:
         view, query = self._view, self._query
         if not view.complete:
             matches, rows = query.matches, scan(view.connection, query.kinds, self._collection, query.screen)
-            while several := list(islice(rows, TOGETHER)):
+            for several in _together(rows):
                 self._deadline.check()
                 for stored, value in zip(several, decode_all(one.text for one in several), strict=True):
                     entry = stored.entry_of(value)
@@ -423,6 +423,17 @@ class _Answer:
             ],
             self._operation,
         )
+
+
+def _together(rows: Iterable[Stored]) -> Iterator[list[Stored]]:
+    several, size = list[Stored](), 0
+    for stored in rows:
+        several.append(stored)
+        size += len(stored.text)
+        if size >= TOGETHER:
+            yield several
+            several, size = [], 0
+    yield several
 
 
 def _shown(found: Sequence[tuple[Stored, float, float | None]], operation: Search) -> list[SearchResult]:
