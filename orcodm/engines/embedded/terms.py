@@ -70,6 +70,7 @@ def boolean(field: str, value: bool) -> str:
 
 
 _TOP: Final = 44
+_NUMBER: Final = (1 << _TOP) - 1
 
 
 def loose(number: int) -> int:
@@ -86,8 +87,6 @@ def tight(numbers: Iterable[int]) -> list[int]:
     """Numbers that `loose` wrote."""
     return [number & _NUMBER for number in numbers]
 
-
-_NUMBER: Final = (1 << _TOP) - 1
 
 ODD: Final = "~"
 MANY: Final = "+"
