@@ -67,7 +67,9 @@ def test_one_field_has_the_leaves_that_it_has_among_all(value: Any):
 
 
 TEXTS = st.lists(
-    st.sampled_from(["the", "The", "K", "İ", "İth", "e", "'", ".", ",", "3", " ", "\n", "Σ"])
+    st.sampled_from(
+        ["the", "The", "K", "İ", "İth", "e", "'", ".", ",", "3", " ", "\n", "Σ", "\u0308", "\u200d"]
+    )
 ).map("".join)
 
 

@@ -466,8 +466,8 @@ def _pattern(place: str, start: str, pattern: str) -> Plan:
             # The automaton of an expression takes as long to make as the search takes; this one does not.
             query = Query.fuzzy_term_query(SCHEMA, place, start + text, distance=0, prefix=True)
         else:
-            names = start if start == _NAMES else literal(start)
-            query = Query.regex_query(SCHEMA, place, names + pattern)
+            ahead = start if start == _NAMES else literal(start)
+            query = Query.regex_query(SCHEMA, place, ahead + pattern)
     except ValueError:  # the automaton would be too large
         return _ANYTHING
     return Plan(Query.const_score_query(query, 1.0), score=1.0, costly=True)

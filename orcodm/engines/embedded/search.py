@@ -426,6 +426,7 @@ class _Answer:
 
 
 def _together(rows: Iterable[Stored]) -> Iterator[list[Stored]]:
+    """Rows in lists whose texts are about `TOGETHER` long."""
     several, size = list[Stored](), 0
     for stored in rows:
         several.append(stored)
