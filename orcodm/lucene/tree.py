@@ -7,7 +7,7 @@ Every leaf carries its own field: the parser hands the field of `name:(a b)` dow
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from enum import Enum
 from typing import Any
 
@@ -177,12 +177,8 @@ Leaf = Term | Verbatim | Phrase | Wildcard | Regexp | Fuzzy | Range | Exists | M
 Node = Leaf | Boost | Boolean
 
 
-def leaves(node: Node) -> Iterator[Leaf]:
+def leaves(node: Node) -> list[Leaf]:
     """Every leaf of a tree, from left to right, those that are excluded among them."""
     if isinstance(node, Boolean):
-        for clause in node.clauses:
-            yield from leaves(clause.node)
-    elif isinstance(node, Boost):
-        yield from leaves(node.node)
-    else:
-        yield node
+        return [leaf for clause in node.clauses for leaf in leaves(clause.node)]
+    return leaves(node.node) if isinstance(node, Boost) else [node]

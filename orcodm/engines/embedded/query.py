@@ -25,7 +25,6 @@ class Query:
     def __init__(self, text: str) -> None:
         self.text = text
         self.tree: Node = parse(text)
-        self.matches: Callable[[Entry], bool] = compile_query(self.tree)
         self.kinds = KINDS if mentions_kind(self.tree) else (ITEM,)
         self.everything = isinstance(self.tree, MatchAll) and self.kinds == (ITEM,)
         self.measured = find_near(self.tree) is not None
@@ -43,6 +42,11 @@ class Query:
             plan = compile_plan(self.tree, layout)
             self._planned = layout, version, plan
         return plan
+
+    @cached_property
+    def matches(self) -> Callable[[Entry], bool]:
+        """Whether a document matches, for those that the index has not seen or cannot decide."""
+        return compile_query(self.tree)
 
     @cached_property
     def screen(self) -> Callable[[bytes], bool] | None:

@@ -309,6 +309,8 @@ class _Answer:
     def _pending(self) -> list[Match]:
         """The matches among the documents that the index has not seen."""
         candidates: Collection[Pending] = self._view.pending.values()
+        if not candidates:
+            return []
         if self._query.string is not None:
             candidates = self._current.holding(self._view, *self._query.string)
         self._view.progress.looked += len(candidates) / SCREENING
