@@ -87,14 +87,15 @@ class Context:
             self.remember(Found(identity, answer["_seq_no"], answer["_primary_term"], source))
         return source
 
-    def remember(self, found: Found) -> None:
-        """Keep a document for a while: who read or wrote it may write to it next, if it is still this."""
-        if len(found.source.get("value", "")) <= SMALL:
-            with self._counting:
-                self._heads.pop(found.id, None)
-                self._heads[found.id] = found
-                if len(self._heads) > REMEMBERED:
-                    del self._heads[next(iter(self._heads))]
+    def remember(self, *documents: Found) -> None:
+        """Keep documents for a while: who read or wrote one may write to it next, if it is still this."""
+        with self._counting:
+            for found in documents[-REMEMBERED:]:
+                if len(found.source.get("value", "")) <= SMALL:
+                    self._heads.pop(found.id, None)
+                    self._heads[found.id] = found
+            while len(self._heads) > REMEMBERED:
+                del self._heads[next(iter(self._heads))]
 
     def recall(self, identity: str, ref: str) -> Found | None:
         """The document that had this ref lately. A write on top of it is refused where it has no more."""

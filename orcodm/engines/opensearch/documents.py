@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from typing import Any, Final, TypeAlias
+from itertools import count
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 from attrs import field, frozen
@@ -64,8 +65,7 @@ class Found:
     source: Source = field(repr=False)
 
 
-@frozen
-class Moment:
+class Moment(NamedTuple):
     """When a write was asked for: milliseconds since the epoch, and its place in the order of writes."""
 
     now: int
@@ -79,24 +79,31 @@ class Moment:
 
 
 class Clock:
-    """Where moments come from, each with a stamp of its own."""
+    """Where moments come from, each with a stamp of its own, and tokens that nobody else has."""
 
     def __init__(self) -> None:
         self._identifiers = Identifiers()
-        self._process = os.getpid()
+        self._begin()
 
-    def moment(self) -> Moment:
+    def _begin(self) -> None:
+        self._process = os.getpid()
+        self._writer = secrets.token_hex(8)
+        self._numbers = count()
+
+    def moments(self, number: int) -> list[Moment]:
+        """So many moments, in the order of their stamps."""
         if self._process != os.getpid():  # the child of a fork must not draw what its parent draws
-            self._process = os.getpid()
+            self._begin()
             self._identifiers.renew()
-        return Moment(int(time.time() * 1000), self._identifiers.next_key())
+        now = int(time.time() * 1000)
+        return [Moment(now, self._identifiers.next_key()) for _ in range(number)]
 
     def seconds(self) -> float:
         """Some clock that is never set back."""
         return time.monotonic()
 
     def token(self) -> str:
-        return secrets.token_hex(8)
+        return f"{self._writer}{next(self._numbers):x}"
 
 
 STORED: Final = (

@@ -19,10 +19,12 @@ from __future__ import annotations
 from collections import Counter
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, get_args
 
-from ...lucene.entries import LONGITUDES, ROOT, Entry, Leaf, date
-from .names import path
+from attrs import frozen
+
+from ...lucene.entries import LONGITUDES, ROOT, Entry, Leaf, date, entry
+from .names import ITEM, path
 
 STRING: Final = "string:"
 LONG: Final = "long:"
@@ -41,8 +43,10 @@ EXACT: Final = 2**53
 
 LONGEST: Final = 8_191
 """UTF-16 units of a keyword; Lucene takes terms of 32,766 bytes."""
+_SURELY_SHORT: Final = LONGEST // 2
 BEGINNING: Final = 2_000
 
+_SCALARS: Final = frozenset(get_args(Leaf))
 _SHORTEST_DATE: Final = 10
 _DIGITS: Final = 9_999
 _NINES: Final = str.maketrans("0123456789", "9876543210")
@@ -70,7 +74,7 @@ def read_ordered(code: str) -> int | float:
 
 def is_long(text: str) -> bool:
     """Whether a string is too long for a keyword."""
-    return len(text) > LONGEST // 2 and len(text.encode("utf-16-le")) // 2 > LONGEST
+    return len(text) > _SURELY_SHORT and len(text.encode("utf-16-le")) // 2 > LONGEST
 
 
 def shortened(text: str) -> str:
@@ -112,31 +116,94 @@ def powers(count: int) -> list[int]:
 # -- whole values ----------------------------------------------------------------------------------
 
 
-def indexed(entry: Entry, has_nulls: bool) -> dict[str, Any]:
-    """What the index is given of an entry. `has_nulls` says whether there may be nulls in the value."""
-    source: dict[str, Any] = {"has": list(_existing(tuple(entry.leaves)))}
+def indexed(value: Any, has_nulls: bool) -> dict[str, Any]:
+    """What the index is given of a value. `has_nulls` says whether there may be nulls in it."""
+    flat = _flat(value, has_nulls) if type(value) is dict else None
+    return _any(value, has_nulls) if flat is None else flat
+
+
+def _flat(value: dict[str, Any], has_nulls: bool) -> dict[str, Any] | None:
+    """What it is given of an object of scalars and arrays of them, as most values are; None for any other.
+
+    Those of one model have the same members, so what follows from their names is known from the last one.
+    """
+    present = {name: leaf for name, leaf in value.items() if leaf is not None} if has_nulls else value
+    shape = _shape(tuple(present))
+    if shape.may_be_point:
+        return None
+    source: dict[str, Any] = {"has": shape.existing}
     multiple: list[str] = []
-    for name, leaves in entry.leaves.items():
+    for (name, at), leaf in zip(shape.members, present.values(), strict=True):
+        if type(leaf) is list or type(leaf) is tuple:
+            if not leaf or not _SCALARS.issuperset(map(type, leaf)):
+                return None
+            if len(leaf) > 1:
+                multiple.append(mark(name))
+                _several(source, name, list(leaf))
+                continue
+            leaf = leaf[0]
+        elif type(leaf) not in _SCALARS:
+            return None
+        _one(source, at, leaf)
+    if multiple:
+        source["multiple"] = multiple
+    if len(present) < len(value):
+        source["nulls"] = [absent(f"{ROOT}.{name}", 0) for name, leaf in value.items() if leaf is None]
+    return source
+
+
+@frozen
+class _Shape:
+    """What follows from the names of an object's members."""
+
+    existing: tuple[str, ...]
+    members: tuple[tuple[str, str], ...]
+    """Each by its full name, and by what the index calls it."""
+    may_be_point: bool
+
+
+@lru_cache(maxsize=1_000)
+def _shape(members: tuple[str, ...]) -> _Shape:
+    names = tuple(f"{ROOT}.{member}" for member in members)
+    return _Shape(
+        _existing(names),
+        tuple((name, path(name)) for name in names),
+        any(map(_may_be_longitude, names)),
+    )
+
+
+def _any(value: Any, has_nulls: bool) -> dict[str, Any]:
+    found = entry(ITEM, {}, value)
+    source: dict[str, Any] = {"has": _existing(tuple(found.leaves))}
+    multiple: list[str] = []
+    for name, leaves in found.leaves.items():
         if len(leaves) == 1:
             _one(source, path(name), leaves[0])
         else:
             multiple.append(mark(name))
             _several(source, name, leaves)
-    if any(map(_may_be_longitude, entry.leaves)):
-        _points(source, entry, multiple)
+    if any(map(_may_be_longitude, found.leaves)):
+        _points(source, found)
     if multiple:
         source["multiple"] = multiple
     if has_nulls:
         counts: Counter[str] = Counter()
-        _nulls(ROOT, entry.value, counts)
+        _nulls(ROOT, value, counts)
         source["nulls"] = [absent(name, power) for name, count in counts.items() for power in powers(count)]
     return source
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a glance says that a string is neither a date nor too long for a keyword."""
+    return len(text) < _SHORTEST_DATE or (text[4] != "-" and len(text) <= _SURELY_SHORT)
 
 
 def _one(source: dict[str, Any], at: str, leaf: Leaf) -> None:
     if type(leaf) is str:
         source[STRING + at] = leaf
-        if len(leaf) >= 10 and leaf[4] == "-" and (instant := date(leaf)) is not None:
+        if _is_plain(leaf):
+            return
+        if (instant := date(leaf)) is not None:
             source[DATE + at], source[INSTANT + at] = instant // 1000, instant
         elif is_long(leaf):
             source[LONG + at] = shortened(leaf)
@@ -150,7 +217,7 @@ def _one(source: dict[str, Any], at: str, leaf: Leaf) -> None:
 
 def _several(source: dict[str, Any], name: str, leaves: list[Leaf], at: str | None = None) -> None:
     strings = [leaf for leaf in leaves if type(leaf) is str]
-    if len(strings) == len(leaves) == len(set(strings)) and max(map(len, strings)) < _SHORTEST_DATE:
+    if len(strings) == len(leaves) == len(set(strings)) and all(map(_is_plain, strings)):
         source[STRING + path(name)] = strings  # by far the most arrays are tags
         return
     forms: dict[str, list[Any]] = {}
@@ -189,9 +256,9 @@ def _several(source: dict[str, Any], name: str, leaves: list[Leaf], at: str | No
                 again += [repeated(name, leaf, power) for power in powers(extra)]
 
 
-def _points(source: dict[str, Any], entry: Entry, multiple: list[str]) -> None:
-    entry.points(None)
-    for name, points in (entry._points or {}).items():
+def _points(source: dict[str, Any], found: Entry) -> None:
+    found.points(None)
+    for name, points in (found._points or {}).items():
         source[POINT + path(name)] = [[longitude, latitude] for latitude, longitude in points]
 
 

@@ -22,9 +22,10 @@ from typing import Any, Final
 import orjson
 
 from ...errors import StorageError
+from ...values import decode
 from .address import Address
 from .context import Context
-from .documents import Draft, is_searchable, stored
+from .documents import is_searchable, stored
 from .exchange import Steps, ask, error_type
 from .fields import indexed
 from .mapping import Fields, form, mapping
@@ -123,7 +124,7 @@ def _write(move: _Move, hits: list[Any]) -> Steps[None]:
         source = stored(hit["_source"])
         derived: dict[str, Any] = {}
         if is_searchable(source):
-            derived = indexed(Draft(source).entry(), "null" in source["value"])
+            derived = indexed(decode(source["value"]), "null" in source["value"])
             names.update(name for name in derived if form(name))
         target = {"_id": hit["_id"]} | ({"routing": hit["_routing"]} if "_routing" in hit else {})
         documents += [orjson.dumps({"index": target}), orjson.dumps(source | derived)]

@@ -38,16 +38,33 @@ BODY: Final = 8 * 2**20
 """How many bytes of changes are sent in one request, and how many changes."""
 CHANGES: Final = 2_000
 
+_ANSWER: Final = "error,status," + ",".join(
+    f"items.*.{name}" for name in ("_index", "_seq_no", "_primary_term", "status", "error")
+)
+"""What is read of the answer to changes: a quarter of what there is."""
+
 
 def send(context: Context, changes: list[Change], known: dict[str, Progress]) -> Steps[None]:
-    derived = {change.identity: _derived(change, known[change.identity]) for change in changes}
-    names = {name for name in set().union(*derived.values()) if form(name)}
-    unmapped = (yield from context.fields.add(names)) if names - context.fields.known else frozenset()
+    names: set[str] = set()
+    lines: dict[str, bytes] = {}
     for change in changes:
-        change.missing.update(unmapped.intersection(derived[change.identity]))
-    for chunk, body in bodies((change, _lines(change, derived[change.identity])) for change in changes):
+        derived = _derived(change, known[change.identity])
+        names.update(derived)
+        lines[change.identity] = _lines(change, derived)
+    new = {name for name in names - context.fields.known if form(name)}
+    if new and (unmapped := (yield from context.fields.add(new))):
+        for change in changes:
+            change.missing = unmapped.intersection(_derived(change, known[change.identity]))
+    for chunk, body in bodies((change, lines[change.identity]) for change in changes):
         try:
-            answer = yield from ask("POST", f"/{context.alias}/_bulk", body, require_alias="true", timeout="")
+            answer = yield from ask(
+                "POST",
+                f"/{context.alias}/_bulk",
+                body,
+                require_alias="true",
+                timeout="",
+                filter_path=_ANSWER,
+            )
         except TransportError as error:
             context.wrote()
             for change in chunk:
@@ -70,27 +87,31 @@ def _derived(change: Change, progress: Progress) -> Source:
     draft = change.draft
     if draft is None or progress.bare or not is_searchable(draft.source):
         return {}
-    return indexed(draft.entry(), "null" in draft.source["value"])
+    return indexed(draft.value, "null" in draft.source["value"])
 
 
-def bodies(parts: Iterable[tuple[T, list[bytes]]]) -> Iterator[tuple[list[T], bytes]]:
+def bodies(parts: Iterable[tuple[T, bytes]]) -> Iterator[tuple[list[T], bytes]]:
     """Things with their lines as bodies of requests of some size."""
     chunk: list[T] = []
     lines: list[bytes] = []
     size = 0
     for thing, own in parts:
-        length = sum(map(len, own)) + len(own)
-        if chunk and (size + length > BODY or len(chunk) >= CHANGES):
-            yield chunk, b"\n".join(lines) + b"\n"
+        if chunk and (size + len(own) > BODY or len(chunk) >= CHANGES):
+            yield chunk, b"".join(lines)
             chunk, lines, size = [], [], 0
         chunk.append(thing)
-        lines += own
-        size += length
+        lines.append(own)
+        size += len(own)
     if chunk:
-        yield chunk, b"\n".join(lines) + b"\n"
+        yield chunk, b"".join(lines)
 
 
-def _lines(change: Change, derived: Source) -> list[bytes]:
+def joined(lines: Iterable[bytes]) -> bytes:
+    """Lines as a part of a body."""
+    return b"\n".join((*lines, b""))
+
+
+def _lines(change: Change, derived: Source) -> bytes:
     lines: list[bytes] = []
     for source in change.left:
         identity = version_id(change.identity, source["born"], source["number"])
@@ -103,7 +124,7 @@ def _lines(change: Change, derived: Source) -> list[bytes]:
     else:
         lines.append(action("create" if change.base is None else "index", target))
         lines.append(dump(change.draft.source | derived))
-    return lines
+    return joined(lines)
 
 
 def action(name: str, target: dict[str, Any]) -> bytes:
@@ -116,35 +137,31 @@ def _read_answer(
     answers: list[dict[str, dict[str, Any]]],
     known: dict[str, Progress],
 ) -> Steps[None]:
-    position = 0
-    doubtful: list[tuple[Change, Source]] = []
+    results = (result for answer in answers for result in answer.values())
+    there: list[Found] = []
     elsewhere: list[tuple[Change, Found]] = []
+    doubtful: list[tuple[Change, Source]] = []
     purged: list[Found] = []
-    made: list[Change] = []
+    unfinished: list[Change] = []
     for change in chunk:
-        own = [next(iter(answer.values())) for answer in answers[position : position + len(change.left) + 1]]
-        position += len(own)
-        *left, last = own
+        left = [(source, next(results)) for source in change.left]
+        last = next(results)
         if "error" in last or last["status"] >= 400:
             _refused(change, last, known[change.identity])
             continue
-        doubtful += [
-            (change, source) for source, one in zip(change.left, left, strict=True) if "error" in one
-        ]
-        made.append(change)
-        if change.draft is None:
-            continue
-        written = Found(change.identity, last["_seq_no"], last["_primary_term"], change.draft.source)
-        if change.purges():
-            purged.append(written)
-            continue
-        context.remember(written)
-        if last["_index"] != context.fields.index:
-            elsewhere.append((change, written))
-    unfinished = {change for change, _ in doubtful} | {change for change in made if change.purges()}
-    for change in made:
-        if change not in unfinished:
+        missing = [(change, source) for source, result in left if "error" in result]
+        purges = change.purges()
+        if change.draft is not None:
+            written = Found(change.identity, last["_seq_no"], last["_primary_term"], change.draft.source)
+            (purged if purges else there).append(written)
+            if last["_index"] != context.fields.index and not purges:
+                elsewhere.append((change, written))
+        if missing or purges:
+            doubtful += missing
+            unfinished.append(change)
+        else:
             succeed(change, known[change.identity])
+    context.remember(*there)
     if elsewhere:
         yield from _index_again(context, elsewhere)
     if doubtful:
@@ -168,9 +185,7 @@ def _index_again(context: Context, written: list[tuple[Change, Found]]) -> Steps
             target = {"_id": found.id, "if_seq_no": found.seq_no, "if_primary_term": found.primary_term}
             lines += (action("index", target), dump(found.source | derived))
     if lines:  # where somebody has written since, it is for him
-        yield from context.read(
-            "POST", f"/{context.alias}/_bulk", b"\n".join(lines) + b"\n", require_alias="true"
-        )
+        yield from context.read("POST", f"/{context.alias}/_bulk", joined(lines), require_alias="true")
 
 
 def succeed(change: Change, progress: Progress) -> None:
@@ -184,7 +199,7 @@ def succeed(change: Change, progress: Progress) -> None:
         end(change.tasks[-1], conflict)
 
 
-def _indexing_conflict(draft: Draft, missing: set[str]) -> IndexingConflict:
+def _indexing_conflict(draft: Draft, missing: frozenset[str]) -> IndexingConflict:
     source = draft.source
     conflicts = {
         field_of(name): {"type": FORM_NAMES[form(name) or ""], "expected": "no more fields in the index"}
@@ -254,9 +269,7 @@ def _keep(context: Context, doubtful: list[tuple[Change, Source]]) -> Steps[None
             lines += (action("index" if there is not None else "create", target), dump(source))
         if not lines:
             return
-        yield from context.read(
-            "POST", f"/{context.alias}/_bulk", b"\n".join(lines) + b"\n", require_alias="true"
-        )
+        yield from context.read("POST", f"/{context.alias}/_bulk", joined(lines), require_alias="true")
         yield backoff(min(attempt, 6))
     raise DatabaseBusy("an older version could not be written yet, though the one after it was")
 
@@ -274,7 +287,7 @@ def erase(context: Context, marks: list[Found]) -> Steps[None]:
     ]
     # In this order, so that no mark goes before what it stands for.
     for start in range(0, len(lines), CHANGES):
-        body = b"\n".join(lines[start : start + CHANGES]) + b"\n"
+        body = joined(lines[start : start + CHANGES])
         for attempt in range(REPAIRS):
             answer = yield from context.read("POST", f"/{context.alias}/_bulk", body, require_alias="true")
             failed = [item["delete"] for item in answer["items"] if item["delete"]["status"] >= 400]

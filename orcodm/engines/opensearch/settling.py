@@ -38,7 +38,7 @@ from .context import Context
 from .documents import Found, dump, is_head
 from .exchange import Steps
 from .names import PURGING, version_id
-from .sending import action, bodies, erase, reason, succeed
+from .sending import action, bodies, erase, joined, reason, succeed
 from .tasks import Change, Progress
 
 Seen = dict[str, Found | None]
@@ -112,7 +112,9 @@ def settle(context: Context, doubtful: Mapping[str, Progress]) -> Steps[Seen]:
 def look(context: Context, targets: Mapping[str, str]) -> Steps[Seen]:
     """What the primary has under ids, each with the id that says on which shard it is."""
     seen: Seen = {}
-    parts = ((each, [action("update", _target(each, head)), _NOTHING]) for each, head in targets.items())
+    parts = (
+        (each, joined((action("update", _target(each, head)), _NOTHING))) for each, head in targets.items()
+    )
     for chunk, body in bodies(parts):
         for identity, answer in zip(chunk, (yield from _bulk(context, body)), strict=True):
             if answer["status"] == 200:
@@ -269,10 +271,10 @@ def _touch(
     return touched
 
 
-def _again(identity: str, documents: list[Found]) -> list[bytes]:
+def _again(identity: str, documents: list[Found]) -> bytes:
     lines: list[bytes] = []
     for found in documents:
         target = _target(found.id, identity)
         target |= {"if_seq_no": found.seq_no, "if_primary_term": found.primary_term}
         lines += (action("index", target), dump(found.source))
-    return lines
+    return joined(lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define
 
 from ...errors import OrcodmError
 from ...identifiers import identifiers
@@ -45,7 +45,7 @@ class Task:
     done: bool = False
 
 
-@frozen(eq=False)
+@define(eq=False)
 class Change:
     """What a round makes of one id: the documents that are left behind, and the one that stays, if any."""
 
@@ -53,10 +53,10 @@ class Change:
     results: list[Any]
     identity: str
     base: Found | None
-    left: list[Source]
+    left: tuple[Source, ...]
     draft: Draft | None
     token: str
-    missing: set[str] = field(factory=set)
+    missing: frozenset[str] = frozenset()
     """The fields of the value that the index does not have."""
 
     @property
@@ -104,8 +104,6 @@ class Progress:
     idle: bool = False
     """There is nothing to do, if what was read is what is there."""
     failure: OrcodmError | None = None
-    history: set[str] = field(factory=set)
-    """The refs of its older versions, where they matter."""
     bare: bool = False
     """Whether the index does not take the fields of the value: then it is stored without."""
 

@@ -81,7 +81,7 @@ def restore(context: Context, operation: Restore) -> Steps[BatchResult]:
 
 def write(context: Context, operations: Sequence[Write | Record]) -> Steps[list[Any]]:
     """The result of each write or restored record, or its error."""
-    tasks = [make_task(operation, context.clock.moment()) for operation in operations]
+    tasks = list(map(make_task, operations, context.clock.moments(len(operations))))
     known: dict[str, Progress] = {}
     patient_until = context.clock.seconds() + context.address.timeout
     left, attempt = len(tasks), 0
@@ -164,9 +164,9 @@ def _round(context: Context, wave: dict[str, list[Task]], known: dict[str, Progr
     for identity, tasks in ready.items():
         progress = known[identity]
         progress.unread = False
-        if type(tasks[0].operation) is Version:
-            progress.history = yield from _refs(context, found.get(identity))
-        change = _decide(context, identity, tasks, found, progress, sure=identity in settled)
+        restores = type(tasks[0].operation) is Version
+        history = (yield from _refs(context, found.get(identity))) if restores else set()
+        change = _decide(context, identity, tasks, found, history, progress, sure=identity in settled)
         if change is not None:
             changes.append(change)
     _learn(context, changes)
@@ -231,6 +231,7 @@ def _decide(
     identity: str,
     tasks: list[Task],
     found: dict[str, Found],
+    history: set[str],
     progress: Progress,
     *,
     sure: bool,
@@ -242,7 +243,7 @@ def _decide(
     base = found.get(identity)
     current = None if base is None else Draft(base.source)
     first = current
-    left: list[Source] = []
+    left: tuple[Source, ...] = ()
     kept: list[Task] = []
     results: list[Any] = []
     alive = {end for task in tasks for end in task.reads if (it := found.get(end)) and is_live(it.source)}
@@ -251,13 +252,13 @@ def _decide(
             renew(task)
             continue
         try:
-            draft, result = _apply(task, current, alive, progress.history)
+            draft, result = _apply(task, current, alive, history)
         except OrcodmError as error:
             # An earlier try of ours, and nothing else, may be why it fails now.
             end(task, _failure(progress, error) if progress.lost else error)
             continue
         if draft is not current and current is not None and is_head(current.source):
-            left.append(archived(current.source))
+            left += (archived(current.source),)
         current = draft
         kept.append(task)
         results.append(result)

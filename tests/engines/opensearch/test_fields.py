@@ -11,15 +11,14 @@ from hypothesis import strategies as st
 from orcodm.engines.opensearch.fields import LONGEST, indexed, ordered, powers, read_ordered, repeated
 from orcodm.engines.opensearch.mapping import definition, form
 from orcodm.engines.opensearch.names import field_of, item_id, path, relation_id
-from orcodm.lucene.entries import entry
 
-from ..strategies import json_values
+from ..strategies import json_values, scalars
 
 MARKS = ("has", "multiple", "again", "nulls")
 
 
 def given_to_the_index(value: Any) -> dict[str, Any]:
-    return indexed(entry("item", {}, value), has_nulls=True)
+    return indexed(value, has_nulls=True)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +76,7 @@ def test_arrays_are_marked_where_counting_needs_it() -> None:
         [repeated("value.a", 1, 0), repeated("value.a", "1", 1)]  # one more, and two more
     )
     assert len(given["nulls"]) == 2  # 3 is 1 + 2
-    assert given["has"] == ["", "/a", "/b"]
+    assert given["has"] == ("", "/a", "/b")
 
 
 @given(st.integers(0, 10**6))
@@ -115,6 +114,21 @@ def test_any_value_has_fields_that_can_be_mapped(value: Any) -> None:
         assert (form(name) is None) == (name in MARKS)
         if form(name):
             assert definition(name)["type"]
+
+
+@given(st.dictionaries(st.sampled_from(("a", "b", "b.c", "", "lat", "lng")), scalars | st.lists(scalars)))
+@example({"when": "2014-01-31", "tags": ["a", "b"], "n": None, "big": [2**60, 1.5], "none": []})
+@example({"lat": 1, "lng": 2, "again": ["x", "x"]})
+@example({"a.b": 1, "": [None]})
+def test_an_object_has_the_same_fields_wherever_it_is(value: dict[str, Any]) -> None:
+    # At the root most objects are taken apart in one go, and below it none is.
+    above, below = given_to_the_index(value), given_to_the_index({"in": value})
+    assert {name.replace(":", ":/in", 1): found for name, found in above.items() if form(name)} == {
+        name: found for name, found in below.items() if form(name)
+    }
+    assert {*above["has"]} == {name.removeprefix("/in") for name in below["has"]}
+    for kind in ("multiple", "again", "nulls"):
+        assert len(above.get(kind, ())) == len(below.get(kind, ()))
 
 
 def test_ids_are_short_and_depend_on_where_names_end() -> None:
