@@ -24,6 +24,7 @@ from typing import Any, Final, get_args
 from attrs import frozen
 
 from ...lucene.entries import LONGITUDES, ROOT, Entry, Leaf, date, entry
+from ...values import decode, encode
 from .names import ITEM, path
 
 STRING: Final = "string:"
@@ -174,6 +175,8 @@ def _shape(members: tuple[str, ...]) -> _Shape:
 
 def _any(value: Any, has_nulls: bool) -> dict[str, Any]:
     found = entry(ITEM, {}, value)
+    if not all(_SCALARS.issuperset(map(type, leaves)) for leaves in found.leaves.values()):
+        return indexed(decode(encode(value)), has_nulls)  # a UUID, say, is stored as its text
     source: dict[str, Any] = {"has": _existing(tuple(found.leaves))}
     multiple: list[str] = []
     for name, leaves in found.leaves.items():

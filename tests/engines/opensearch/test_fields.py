@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import example, given
@@ -129,6 +130,14 @@ def test_an_object_has_the_same_fields_wherever_it_is(value: dict[str, Any]) -> 
     assert {*above["has"]} == {name.removeprefix("/in") for name in below["has"]}
     for kind in ("multiple", "again", "nulls"):
         assert len(above.get(kind, ())) == len(below.get(kind, ()))
+
+
+def test_what_is_stored_as_text_is_given_as_text() -> None:
+    one = UUID(int=1)
+    text = str(one)
+    assert given_to_the_index({"id": one})["string:/id"] == text
+    assert given_to_the_index({"ids": [one, "x"]})["string:/ids"] == [text, "x"]
+    assert given_to_the_index({"in": {"id": one}})["string:/in/id"] == text
 
 
 def test_ids_are_short_and_depend_on_where_names_end() -> None:
