@@ -678,7 +678,7 @@ def _each_some(instance: Any, attribute: Attribute[Any], texts: Any) -> None:
         _some(instance, attribute, text)
 
 
-LONGEST_TERM: Final = 255
+LONGEST_TERM: Final = 128
 """Longer values are no suggestions: `ListTerms` leaves them out where it is not asked for `only` them."""
 
 

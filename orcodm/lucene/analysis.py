@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import islice
+from typing import Final
 
 from ._wordbreak import RANGES
 
@@ -56,6 +57,23 @@ def lower(text: str) -> str:
         return text.lower()
     return text.replace("Σ", "σ").replace("İ", "i").lower()
 
+
+def cases(letter: str) -> str:
+    """The characters that become this one in lower case, itself among them."""
+    return _cases().get(letter, letter)
+
+
+@cache
+def _cases() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for character in map(chr, range(_CASED)):
+        if not character.islower() and (lowered := lower(character)) != character:
+            found[lowered] = found.get(lowered, lowered) + character
+    return found
+
+
+_CASED: Final = 0x20000
+"""From here on Unicode has no letters in two cases."""
 
 normalize = lower
 """What becomes of patterns and fuzzy terms, which are not cut into tokens."""

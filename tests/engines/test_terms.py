@@ -11,7 +11,7 @@ import pytest
 from orcodm.engine import Engine
 from orcodm.errors import BadRequest, InvalidParameter
 from orcodm.lucene.analysis import analyze, lower
-from orcodm.operations import DeleteCollection, ListTerms, PostEvent, Terms
+from orcodm.operations import LONGEST_TERM, DeleteCollection, ListTerms, PostEvent, Terms
 
 from .asking import THINGS, delete, put, put_all
 
@@ -133,6 +133,31 @@ def test_terms_are_those_of_the_items(people: Engine, early: None) -> None:
                 )
                 asked = ListTerms(collection="random", field="text", whole=whole, prefix=prefix, limit=20)
                 assert [(one.text, one.count) for one in people.execute(asked).terms] == expected[:20]
+
+
+def test_terms_of_many_fields(people: Engine, early: None) -> None:
+    fields = [f"field{number}" for number in range(40)]  # more than an index has columns
+    put_all(people, {f"m{each}": {each: f"Both {each}", "words": f"{each} end"} for each in fields})
+    put(people, "m0", {"field0": "other"})
+    for field in fields:
+        assert terms(people, field, "b") == [("both", 1)]
+        assert terms(people, field, "both F", whole=True) == [(f"Both {field}", 1)]
+        assert terms(people, field, field) == [(field, 1)]
+
+
+def test_letters_in_any_case_and_long_values(people: Engine, early: None) -> None:
+    longest = "L" * LONGEST_TERM
+    values = ["\N{KELVIN SIGN}elvin", "Kk", "kK", "İstanbul", "istanbul", longest, longest + "l", "l" * 300]
+    put_all(people, {f"v{number}": {"value": text} for number, text in enumerate(values)})
+    assert {text for text, _ in terms(people, "value.value", "K", whole=True)} == set(values[:3])
+    assert {text for text, _ in terms(people, "value.value", "kelv", whole=True)} == {values[0]}
+    assert {text for text, _ in terms(people, "value.value", "IST", whole=True)} == set(values[3:5])
+    assert terms(people, "value.value", "ll", whole=True) == [(longest, 1)]
+
+
+def test_metadata_has_terms_too(people: Engine, early: None) -> None:
+    assert terms(people, "@path.collection", whole=True) == [(THINGS, len(PEOPLE))]
+    assert terms(people, "@path.key", "A", whole=True) == [("a", 1)]
 
 
 def test_what_is_no_question_is_refused(people: Engine) -> None:

@@ -81,8 +81,12 @@ def compile_plan(tree: Node, layout: Layout) -> Plan:
 
 def within(plan: Plan, scope: str) -> tantivy.Query:
     """The plan's query among the documents of a scope, which does not change the score."""
-    inside = Query.const_score_query(Query.term_query(SCHEMA, "scope", scope), 0.0)
-    return Query.boolean_query([(Must.Must, plan.query), (Must.Must, inside)])
+    return Query.boolean_query([(Must.Must, plan.query), (Must.Must, inside(scope))])
+
+
+def inside(scope: str) -> tantivy.Query:
+    """The documents of a scope, which does not change a score."""
+    return Query.const_score_query(Query.term_query(SCHEMA, "scope", scope), 0.0)
 
 
 def among(query: tantivy.Query, ids: Sequence[int]) -> tantivy.Query:

@@ -18,10 +18,10 @@ import sqlite3
 import tempfile
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import attrs
 import tantivy
@@ -35,6 +35,8 @@ from .documents import Latest, Stored, changes, latest, witness
 from .index import Generation, IndexDirectory, IndexFailure, Writer, WriterBusy
 from .layout import Layout
 from .store import LATELY, Store
+
+R = TypeVar("R")
 
 FEW: Final = 500
 """So many documents are evaluated without an index being there at all."""
@@ -194,6 +196,16 @@ class Current:
         if self._worth_indexing(view):
             self._start()
 
+    def ask(self, query: str, answer: Callable[[View], R], *, ranked: bool = True) -> R:
+        """What is answered from a view; from one without an index, where the index fails the query."""
+        try:
+            with self.view(ranked=ranked) as view:
+                return answer(view)
+        except IndexFailure:
+            self._fail(query)
+        with self.view(indexed=False) as view:
+            return answer(view)
+
     def _faster_read(self, view: View) -> bool:
         """Whether reading all documents takes less time than indexing those that are not."""
         missing = view.sequence - self._progress.applied
@@ -214,8 +226,8 @@ class Current:
         with self._indexing:
             self._catch_up(anew=True)
 
-    def failed(self, query: str) -> None:
-        """Called where the index failed a query: it is damaged, and made anew by the next search.
+    def _fail(self, query: str) -> None:
+        """The index failed a query: it is damaged, and made anew by the next search.
 
         Unless the query has failed before: then it is too much for any index.
         """

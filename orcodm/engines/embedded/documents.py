@@ -20,6 +20,8 @@ ITEM: Final = "item"
 EVENT: Final = "event"
 RELATIONSHIP: Final = "relationship"
 
+SMALL: Final = 4_000
+"""Documents of so many bytes are kept in memory for the next search, longer ones are read again."""
 
 Place: TypeAlias = tuple[str, str, int]
 """The order of documents that nothing else orders: collection, key, id."""

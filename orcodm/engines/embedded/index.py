@@ -277,6 +277,14 @@ def frequency(searcher: tantivy.Searcher, field: str, term: str | float) -> int:
         return searcher.doc_freq(field, term)
 
 
+def terms(
+    searcher: tantivy.Searcher, field: str, beginning: str, among: tantivy.Query | None
+) -> list[tuple[str, int]]:
+    """The terms of a field that begin with a text, and in how many of some documents (None: all) each is."""
+    with _translated():
+        return searcher.terms_with_prefix(field, beginning, among)
+
+
 class Generation:
     """An open index and the state it was opened with."""
 

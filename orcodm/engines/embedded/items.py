@@ -34,7 +34,7 @@ from ...operations import (
 )
 from ...refs import link, tombstone_ref
 from ...values import canonical, decode, encode
-from .documents import ITEM, Stored
+from .documents import ITEM, SMALL, Stored
 from .pages import all_shown, shown
 from .store import Transaction
 
@@ -68,9 +68,6 @@ _VERSIONS_FROM: Final = _VERSIONS.replace(
 )
 
 # For None, True and bytes sqlite3 would look for an adapter, which takes a third of the time of a statement.
-TOLD: Final = 4_000
-"""Longer texts are not kept for the next search."""
-
 _ADD_VERSION: Final = "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?)"
 _ADD_FIRST_VERSION: Final = "INSERT INTO versions VALUES (?, NULL, ?, ?, ?, ?, ?)"
 # Nothing is done where there is one already, but for one without a version.
@@ -329,5 +326,5 @@ def _tell(
     seq = transaction.sequence
     if text is None:
         transaction.told[seq] = identity, None
-    elif len(text) <= TOLD:
+    elif len(text) <= SMALL:
         transaction.told[seq] = identity, Stored(seq, identity, ITEM, collection, key, ref, reftime, text)

@@ -6,13 +6,12 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from .documents import Stored, by_seq
+from .documents import SMALL, Stored, by_seq
 from .index import Hit
 
 SMALL_PAGE: Final = 100
-SMALL_ROW: Final = 4_000
 REMEMBERED_ROWS: Final = 5_000
-"""So many rows of so many bytes are kept for the next pages that show them, of pages of so many."""
+"""So many small rows are kept for the next pages that show them, of pages of so many."""
 
 
 class Rows:
@@ -34,5 +33,5 @@ class Rows:
             found |= read
             if len(known) > REMEMBERED_ROWS:
                 known = self._known = {}  # another one: a search in another thread may be at the old one
-            known.update((seq, stored) for seq, stored in read.items() if len(stored.text) <= SMALL_ROW)
+            known.update((seq, stored) for seq, stored in read.items() if len(stored.text) <= SMALL)
         return found

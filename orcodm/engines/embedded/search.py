@@ -33,7 +33,7 @@ from .current import SCREENING, Current, Pending, View
 from .deadlines import Deadline
 from .documents import ITEM, Place, Stored, count, item, items_from, scan, walk
 from .hits import DEEP, MANY, TIES, Hits
-from .index import Hit, IndexFailure, find
+from .index import Hit, find
 from .matches import Match
 from .ordering import SCORE, Key, best_first, ordering, read_cursor
 from .orders import LONGEST, Orders
@@ -43,7 +43,6 @@ from .rows import Rows
 from .scoring import Corpus, corpus
 from .sorting import Sorted
 from .store import Store
-from .vocabulary import Vocabularies
 
 CHUNK: Final = 1_000
 """How many rows are fetched at once."""
@@ -63,12 +62,10 @@ class Searcher:
         self.current = Current(store)
         self.orders = Orders()
         self.rows = Rows()
-        self.vocabularies = Vocabularies(store)
         store.after_fork.append(self._forked)
 
     def _forked(self) -> None:
         self.orders = Orders()
-        self.vocabularies = Vocabularies(self.store)
 
     def close(self) -> None:
         self.current.close()
@@ -81,13 +78,11 @@ def search(searcher: Searcher, operation: Search) -> Page[SearchResult]:
     if query.everything and not operation.sort and not operation.aggregates:
         with searcher.store.reading() as connection:
             return _everything(connection, operation)
-    try:
-        with searcher.current.view(ranked=_by_score(operation)) as view:
-            return _Answer(searcher, view, query, operation).page()
-    except IndexFailure:
-        searcher.current.failed(operation.query)
-    with searcher.current.view(indexed=False) as view:
-        return _Answer(searcher, view, query, operation).page()
+    return searcher.current.ask(
+        operation.query,
+        lambda view: _Answer(searcher, view, query, operation).page(),
+        ranked=_by_score(operation),
+    )
 
 
 def _by_score(operation: Search) -> bool:

@@ -11,9 +11,10 @@ from typing import Final
 
 from ...lucene.analysis import MAX_TOKEN_LENGTH, analyze
 from ...lucene.entries import KIND, Entry
+from ...operations import LONGEST_TERM
 
 UNIT: Final = "\x1f"
-LONGEST: Final = 128
+LONGEST: Final = LONGEST_TERM
 """Longer strings of the value are indexed by their beginning and a hash: nobody asks for a whole text by
 its end, and long unique terms are what indexing spends its time on."""
 BEGINNING: Final = 112

@@ -6,12 +6,9 @@ first asked for its words, and keeps it in memory.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
-from functools import cache
 from typing import Any, Final
 
-from ...lucene.analysis import lower
+from ...lucene.analysis import cases, lower
 from ...lucene.entries import field_name
 from ...lucene.tree import Exists, Term, Verbatim
 from ...operations import LONGEST_TERM, ListTerms, TermCount, Terms
@@ -77,16 +74,4 @@ def _literal(character: str) -> str:
 
 def _either_case(character: str) -> str:
     """A pattern for all characters that become this one in lower case."""
-    return "(" + "|".join(map(_literal, _cases().get(character, character))) + ")"
-
-
-@cache
-def _cases() -> Mapping[str, str]:
-    cases: dict[str, str] = {}
-    for code in range(sys.maxunicode + 1):
-        if 0xD800 <= code <= 0xDFFF:
-            continue
-        character = chr(code)
-        if (lowered := lower(character)) != character:
-            cases[lowered] = cases.get(lowered, lowered) + character
-    return cases
+    return "(" + "|".join(map(_literal, cases(character))) + ")"
