@@ -166,7 +166,7 @@ def changes(connection: sqlite3.Connection, after: int, upto: Latest | int) -> d
     for kind, end in zip(KINDS, ends, strict=False):
         if end > after:
             for row in connection.execute(_CHANGES[kind], (after, end)):
-                changed[row[1]] = None if row[6] is None else _stored(kind, row)
+                changed[row[1]] = None if row[6] is None else _stored(kind, row, row[1])
     return changed
 
 
@@ -191,8 +191,7 @@ def by_seq(connection: sqlite3.Connection, ids: Mapping[int, int], kinds: Iterab
         numbers = orjson.dumps(list(ids)).decode()
         for kind in kinds:
             for row in connection.execute(_BY_SEQ[kind], (numbers,)):
-                seq, _, *rest = row
-                found[seq] = _stored(kind, (seq, ids[seq], *rest))
+                found[row[0]] = _stored(kind, row, ids[row[0]])
             if len(found) == len(ids):
                 break
     return found
@@ -234,7 +233,7 @@ def scan(
             f"SELECT {_COLUMNS[kind]} FROM {_TABLES[kind]} WHERE {live}{within}", values
         ):
             if screen is None or screen(row[6]):
-                yield _stored(kind, row)
+                yield _stored(kind, row, row[1])
 
 
 def items_from(
@@ -281,6 +280,5 @@ def item(row: tuple[Any, ...]) -> Stored:
     return Stored(row[0], row[1], ITEM, *row[2:])
 
 
-def _stored(kind: str, row: tuple[Any, ...]) -> Stored:
-    seq, identity, collection, key, ref, reftime, text, *more = row
-    return Stored(seq, identity, kind, collection, key, ref, reftime, text, tuple(more))
+def _stored(kind: str, row: tuple[Any, ...], identity: int) -> Stored:
+    return Stored(row[0], identity, kind, row[2], row[3], row[4], row[5], row[6], row[7:])
