@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache
 
 TokenTest = Callable[[str], bool]
 
@@ -61,15 +60,7 @@ def fuzzy(text: str, edits: int) -> TokenTest:
     No character is edited twice (the distance of Lucene's automata, also called optimal string
     alignment), so `ca` is three edits from `abc`.
     """
-
-    def close(token: str) -> bool:
-        return _distance()(text, token, score_cutoff=edits) <= edits
-
-    return close
-
-
-@cache
-def _distance() -> Callable[..., int]:
     from rapidfuzz.distance import OSA  # here, since few queries need it
 
-    return OSA.distance
+    distance = OSA.distance
+    return lambda token: distance(text, token, score_cutoff=edits) <= edits
