@@ -13,7 +13,7 @@ import pytest
 from orcodm.engine import Engine
 from orcodm.engines.connect import connect
 from orcodm.engines.embedded import current
-from orcodm.operations import Search
+from orcodm.operations import ListTerms, Search
 
 from .asking import THINGS, delete, found, put, put_all
 from .crash import index_early, processes
@@ -120,6 +120,22 @@ def test_a_damaged_index_is_rebuilt(url: str, tmp_path: Path, damage: Callable[[
     engine.close()
     engine = connect(url)
     agrees(engine, "new", MANY // 2)
+    engine.close()
+
+
+@pytest.mark.parametrize("damage", [truncated, garbage, segments_deleted, one_bit, a_file_instead])
+def test_a_damaged_index_suggests_nothing_wrong(
+    url: str, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    engine = connect(url)
+    fill(engine)
+    engine.close()
+    damage(tmp_path / "things.db-index")
+    engine = connect(url)
+    for prefix, count in (("o", MANY), ("new", 0)):
+        terms = engine.execute(ListTerms(collection=THINGS, field="word", prefix=prefix))
+        assert terms.documents == MANY
+        assert [(term.text, term.count) for term in terms.terms] == ([("old", count)] if count else [])
     engine.close()
 
 
