@@ -125,7 +125,7 @@ def _wave(tasks: Iterable[Task]) -> dict[str, list[Task]]:
     waiting: set[str] = set()
     for task in tasks:
         others = wave.get(task.identity, ())
-        alone = any(map(_purges, (task, *others))) and others
+        alone = others and any(map(_purges, (task, *others)))
         if alone or task.identity in waiting or not writing.isdisjoint(task.reads):
             waiting.update((task.identity, *task.reads))
         else:
@@ -160,13 +160,24 @@ def _round(context: Context, wave: dict[str, list[Task]], known: dict[str, Progr
     if marks := [document for document in found.values() if document.source["kind"] == PURGING]:
         yield from erase(context, marks)
         return
+    alive = {end for end in ends if (there := found.get(end)) and is_live(there.source)}
     changes = []
     for identity, tasks in ready.items():
         progress = known[identity]
         progress.unread = False
         restores = type(tasks[0].operation) is Version
         history = (yield from _refs(context, found.get(identity))) if restores else set()
-        change = _decide(context, identity, tasks, found, history, progress, sure=identity in settled)
+        change = _decide(
+            context,
+            identity,
+            tasks,
+            found.get(identity),
+            alive,
+            history,
+            progress,
+            guessed=identity in tried,
+            sure=identity in settled,
+        )
         if change is not None:
             changes.append(change)
     _learn(context, changes)
@@ -230,23 +241,26 @@ def _decide(
     context: Context,
     identity: str,
     tasks: list[Task],
-    found: dict[str, Found],
+    base: Found | None,
+    alive: set[str],
     history: set[str],
     progress: Progress,
     *,
+    guessed: bool,
     sure: bool,
 ) -> Change | None:
     """What the tasks make of an id, one after the other; those that fail are done.
 
-    `sure` says that what was found was settled; then the tasks that change nothing are done as well.
+    `base` is what was found there, `alive` which of the ends of relations were, `history` the refs of its
+    older versions. `guessed` says that nobody has looked: what fails then, and what comes after it, waits
+    until somebody has. `sure` says that what was found was settled; then the tasks that change nothing are
+    done as well.
     """
-    base = found.get(identity)
     current = None if base is None else Draft(base.source)
     first = current
     left: tuple[Source, ...] = ()
     kept: list[Task] = []
     results: list[Any] = []
-    alive = {end for task in tasks for end in task.reads if (it := found.get(end)) and is_live(it.source)}
     for task in tasks:
         if current is not None and draws(task):  # what was drawn is taken
             renew(task)
@@ -254,6 +268,8 @@ def _decide(
         try:
             draft, result = _apply(task, current, alive, history)
         except OrcodmError as error:
+            if guessed and task is not tasks[0]:  # which fails only where its value cannot be stored
+                break
             # An earlier try of ours, and nothing else, may be why it fails now.
             end(task, _failure(progress, error) if progress.lost else error)
             continue

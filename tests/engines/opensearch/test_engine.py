@@ -16,6 +16,7 @@ from orcodm.engines.opensearch.documents import dump
 from orcodm.engines.opensearch.engine import HANDLERS, OpenSearchEngine
 from orcodm.engines.opensearch.names import item_id, version_id
 from orcodm.errors import (
+    AlreadyExists,
     Conflict,
     IndexingConflict,
     InvalidParameter,
@@ -29,6 +30,7 @@ from orcodm.operations import (
     Delete,
     Dump,
     Get,
+    IfAbsent,
     IfMatch,
     ListRefs,
     ListRelations,
@@ -39,6 +41,7 @@ from orcodm.operations import (
     Written,
     all_operations,
 )
+from orcodm.refs import value_ref
 from orcodm.server.app import create_app
 from orcodm.transfer import Flaw
 from orcodm.transfer import verify as verify_all
@@ -69,6 +72,31 @@ def requests_of(engine: OpenSearchEngine, monkeypatch: pytest.MonkeyPatch) -> li
 
     monkeypatch.setattr(transport, "perform_request", noting)
     return sent
+
+
+@pytest.mark.parametrize("condition", [None, IfAbsent()], ids=["put", "put as new"])
+def test_conditions_within_a_batch_are_about_what_is_there(
+    engine: OpenSearchEngine, condition: IfAbsent | None
+) -> None:
+    # The first write of a key is tried as if nothing was there; by that the ones after it must not be judged.
+    before = put(engine, "ada", {"n": 1})
+    after = before if condition else value_ref(before, {"n": 2})
+    place = {"collection": THINGS, "key": "ada"}
+    first, second, third = engine.execute(
+        Batch(
+            [
+                Put(**place, value={"n": 2}, condition=condition),
+                Put(**place, value={"n": 3}, condition=IfMatch(after)),
+                Put(**place, value={"n": 4}, condition=IfMatch(before)),
+            ]
+        )
+    ).outcomes
+    assert isinstance(first, AlreadyExists if condition else Written)
+    assert isinstance(second, Written)
+    assert second.ref == value_ref(after, {"n": 3})
+    assert isinstance(third, Conflict)
+    assert third.current == second.ref
+    assert get(engine, "ada") == {"n": 3}
 
 
 def test_every_operation_has_a_handler() -> None:
