@@ -144,12 +144,11 @@ def _read_answer(
     purged: list[Found] = []
     unfinished: list[Change] = []
     for change in chunk:
-        left = [(source, next(results)) for source in change.left]
+        missing = [source for source in change.left if "error" in next(results)]
         last = next(results)
         if "error" in last or last["status"] >= 400:
             _refused(change, last, known[change.identity])
             continue
-        missing = [(change, source) for source, result in left if "error" in result]
         purges = change.purges()
         if change.draft is not None:
             written = Found(change.identity, last["_seq_no"], last["_primary_term"], change.draft.source)
@@ -157,7 +156,7 @@ def _read_answer(
             if last["_index"] != context.fields.index and not purges:
                 elsewhere.append((change, written))
         if missing or purges:
-            doubtful += missing
+            doubtful += [(change, source) for source in missing]
             unfinished.append(change)
         else:
             succeed(change, known[change.identity])
