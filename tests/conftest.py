@@ -1,4 +1,8 @@
-"""What all tests share: the cluster."""
+"""What all tests share: how many examples a property is tried with, and the cluster.
+
+`pytest` is quick, `pytest -m hypothesis --hypothesis-profile thorough` tries the properties with all of them.
+Neither has deadlines: how long an example takes says more about the machine's other work.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,14 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from .cluster.nodes import Cluster, running
 from .java import Missing
+
+settings.register_profile("quick", deadline=None, max_examples=50)
+settings.register_profile("thorough", deadline=None, max_examples=500)
+settings.load_profile("quick")
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from orcodm.lucene.tree import (
@@ -30,6 +31,14 @@ from orcodm.lucene.tree import (
     Verbatim,
     Wildcard,
 )
+
+
+def examples(many: int) -> settings:
+    """Of a property whose examples take long: so many in a thorough run, a quarter of them in a quick one."""
+    if settings.get_current_profile_name() != "thorough":
+        many = max(5, many // 4)
+    return settings(max_examples=many, suppress_health_check=list(HealthCheck))
+
 
 FIELDS = ("name", "value.name", "age", "tags", "address", "address.city", "value.born", "missing", "*")
 WORDS = (

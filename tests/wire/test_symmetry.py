@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orcodm.errors import ApiError, OrcodmError, ProtocolError
@@ -23,6 +23,7 @@ from orcodm.wire.faults import decode_fault, encode_fault
 from orcodm.wire.routes import ROUTES
 
 from ..operation_strategies import OPERATIONS, RESULTS, asked_and_answered, errors, operations, same_error
+from ..strategies import examples
 
 
 def test_every_operation_is_routed_and_has_strategies() -> None:
@@ -31,7 +32,7 @@ def test_every_operation_is_routed_and_has_strategies() -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(OPERATIONS, key=lambda kind: kind.__name__))
-@settings(max_examples=20)
+@examples(20)
 @given(st.data())
 def test_a_request_gives_its_operation_back(kind: type[Any], data: st.DataObject) -> None:
     operation = data.draw(OPERATIONS[kind])
@@ -50,7 +51,7 @@ def outcomes_match(one: Any, other: Any) -> bool:
 
 
 @pytest.mark.parametrize("kind", sorted(OPERATIONS, key=lambda kind: kind.__name__))
-@settings(max_examples=20)
+@examples(20)
 @given(st.data())
 def test_a_response_gives_its_result_back(kind: type[Any], data: st.DataObject) -> None:
     operation = data.draw(OPERATIONS[kind])

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import pytest
 import tantivy
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orcodm.engines.embedded import columns
@@ -18,7 +18,7 @@ from orcodm.engines.embedded.columns import Columns, NotByColumns
 from orcodm.lucene.entries import entry
 from orcodm.operations import Aggregate, Ranges, Stats, StatsResult, TimeSeries, TopValues
 
-from ...strategies import documents
+from ...strategies import documents, examples
 from .indexed import Indexed, few_columns
 
 EVERYTHING = tantivy.Query.all_query()
@@ -71,7 +71,7 @@ def check(indexed: Indexed) -> None:
             assert read == expected
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(60)
 @given(st.lists(documents(), max_size=12))
 @example([{"age": 1}, {"age": 1.0}, {"age": True}, {"age": None}, {"age": "1"}])
 @example([{"tags": [1, 1, 2]}, {"tags": ["a", "a"]}, {"tags": [None, None]}, {"tags": [True, True]}])
@@ -106,7 +106,7 @@ LISTS: st.SearchStrategy[list[Any]] = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(60)
 @given(LISTS, LISTS, st.integers(0, 3), st.integers(0, 3), st.integers(1, 4))
 def test_top_values_are_exact_however_few_the_index_tells(
     values: list[Any], pending: list[Any], spare: int, offset: int, limit: int

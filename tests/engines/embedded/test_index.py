@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import tantivy
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orcodm.engines.embedded.compile import compile_plan
@@ -25,7 +25,7 @@ from orcodm.lucene.tree import Node, Wildcard
 from orcodm.model.mapping import encode
 from orcodm.query.expressions import Expr
 
-from ...strategies import documents, trees
+from ...strategies import documents, examples, trees
 from .indexed import Indexed, few_columns
 
 VALUES: list[Any] = [
@@ -140,7 +140,7 @@ def test_fields_without_a_column_of_their_own_are_found_as_well(crowded: Indexed
     crowded.check(parse(query))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(60)
 @given(st.lists(documents(), min_size=1, max_size=8), st.lists(trees(), min_size=5, max_size=20))
 def test_any_query_finds_what_the_evaluator_accepts(values: list[Any], nodes: list[Node]) -> None:
     with tempfile.TemporaryDirectory() as path:
@@ -157,7 +157,7 @@ LETTERS = st.sampled_from("abAzß東\ud7ff\ue000😀\U0010ffff\x01 \x1f*\\.")
 TEXTS = st.text(LETTERS, max_size=4) | st.integers(0, 130).map(lambda length: "ab" * length)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(100)
 @given(st.lists(TEXTS, min_size=1, max_size=12), st.lists(TEXTS, min_size=1, max_size=6))
 def test_what_begins_with_a_text_is_found(texts: list[str], starts: list[str]) -> None:
     name: Expr[str] = Expr("value.name", ("name",), str, encode)

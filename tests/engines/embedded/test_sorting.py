@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import tantivy
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orcodm.engines.embedded.columns import NotByColumns, marked, unmarked
@@ -19,7 +19,7 @@ from orcodm.engines.embedded.ordering import ordering, read_cursor, write_cursor
 from orcodm.engines.embedded.sorting import Numbers, Sorted
 from orcodm.operations import Sort, SortField, SortRandom
 
-from ...strategies import documents
+from ...strategies import documents, examples
 from .indexed import Indexed
 
 EVERYTHING = tantivy.Query.all_query()
@@ -76,7 +76,7 @@ def check(indexed: Indexed, sort: tuple[Sort, ...], wanted: int) -> int:
     return len(found)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(150)
 @given(
     st.lists(documents(), min_size=1, max_size=15),
     st.lists(st.builds(SortField, st.sampled_from(FIELDS), descending=st.booleans()), min_size=1, max_size=3),
@@ -89,17 +89,22 @@ def test_pages_are_in_the_order_of_the_keys(values: list[Any], sort: list[Sort],
         check(Indexed(Path(path) / "index", values), tuple(sort), wanted)
 
 
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> Indexed:
+    values = [
+        {"name": f"n{n % 7}", **({"age": n % 5 - 2.5} if n % 3 else {}), "text": "x" * n} for n in range(50)
+    ]
+    return Indexed(tmp_path_factory.mktemp("usual") / "index", values)
+
+
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("fields", [["name"], ["age"], ["name", "age"], ["age", "name"], ["nothing", "name"]])
 @pytest.mark.parametrize("wanted", [1, 7, 40])
 def test_usual_sorts_are_done_by_columns(
-    tmp_path: Path, fields: list[str], descending: bool, wanted: int
+    usual: Indexed, fields: list[str], descending: bool, wanted: int
 ) -> None:
-    values = [
-        {"name": f"n{n % 7}", **({"age": n % 5 - 2.5} if n % 3 else {}), "text": "x" * n} for n in range(50)
-    ]
     sort = tuple(SortField(name, descending=descending) for name in fields)
-    assert check(Indexed(tmp_path / "index", values), sort, wanted) == 50
+    assert check(usual, sort, wanted) == 50
 
 
 @pytest.mark.parametrize("sort", [SortRandom("seed"), SortField("score"), SortField("@path.kind")])
