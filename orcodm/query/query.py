@@ -290,7 +290,8 @@ class Query(Summaries, Generic[D]):
         """The values of a text field that begin with a text, case apart, the most frequent first.
 
         With `words` it is the words of its texts. Each has its `text`, and as `count` in how many documents
-        of the collection it is. The query must be unrefined. Raises `InvalidFilter`.
+        of the collection it is. Values of more than 128 characters are left out. The query must be
+        unrefined. Raises `InvalidFilter`.
         """
         found: list[TermCount] = self._source()._run(self._suggesting(field, prefix, words, limit))
         return found
