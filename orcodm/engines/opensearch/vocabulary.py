@@ -12,7 +12,7 @@ from ...lucene.analysis import cases, lower
 from ...lucene.entries import field_name
 from ...lucene.tree import Exists, Term, Verbatim
 from ...operations import LONGEST_TERM, ListTerms, TermCount, Terms
-from .compile import compile_tree
+from .compile import PATHS, compile_tree
 from .context import Context
 from .exchange import Steps
 from .fields import STRING, WORDS
@@ -30,7 +30,7 @@ def list_terms(context: Context, operation: ListTerms) -> Steps[Terms]:
     for number, text in enumerate(operation.only):
         counts[f"{number}"] = {"filter": compile_tree(kind(text, field), context.fields.of)}
     if not operation.only:
-        counts["terms"] = {"terms": _terms(operation, STRING + path(field))}
+        counts["terms"] = {"terms": _terms(operation, field)}
     query = scoped({"match_all": {}}, (ITEM,), operation.collection)
     answer = yield from context.search({"query": query, "size": 0, "aggs": counts})
     found = answer["aggregations"]
@@ -47,11 +47,12 @@ def _terms(operation: ListTerms, field: str) -> dict[str, Any]:
     start = lower(operation.prefix)
     pattern = "".join(map(_either_case if operation.whole else _literal, start))
     size = operation.limit + MARGIN
-    asked: dict[str, Any] = {"field": field, "size": size, "shard_size": 2 * size}
+    asked: dict[str, Any] = {"size": size, "shard_size": 2 * size}
     if operation.whole:
+        asked["field"] = PATHS.get(field, STRING + path(field))
         asked["include"] = f"{pattern}(.|\n)*"
     else:
-        asked["field"] += WORDS
+        asked["field"] = STRING + path(field) + WORDS
         if pattern:
             asked["include"] = f"{pattern}.*"
     return asked
