@@ -40,7 +40,7 @@ CHUNK: Final = 500
 SOME: Final = 5_000
 """How many documents there are at most: three nodes on one machine are slow."""
 
-WARM_UP: Final = 4
+WARM_UP: Final = 10
 """How often each side does its work before it is measured. Nodes just started interpret most of theirs, and
 the engine's requests have them do more."""
 
