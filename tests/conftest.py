@@ -1,6 +1,6 @@
 """What all tests share: how many examples a property is tried with, and the cluster.
 
-`pytest` is quick, `pytest -m hypothesis --hypothesis-profile thorough` tries the properties with all of them.
+`pytest` is quick; with `--hypothesis-profile thorough`, as .ci/run has it, properties get all their examples.
 Neither has deadlines: how long an example takes says more about the machine's other work.
 """
 

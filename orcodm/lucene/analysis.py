@@ -67,7 +67,7 @@ def cases(letter: str) -> str:
 def _cases() -> dict[str, str]:
     found: dict[str, str] = {}
     for character in map(chr, range(_CASED)):
-        if not character.islower() and (lowered := lower(character)) != character:
+        if (lowered := lower(character)) != character:
             found[lowered] = found.get(lowered, lowered) + character
     return found
 

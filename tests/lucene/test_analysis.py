@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orcodm.lucene.analysis import MAX_TOKEN_LENGTH, analyze, lower, spans
+from orcodm.lucene.analysis import MAX_TOKEN_LENGTH, analyze, cases, lower, spans
 
 TEXTS = [
     ("", []),
@@ -77,3 +79,9 @@ def test_tokens_are_stable(text: str, other: str):
 @pytest.mark.parametrize("text", ["a'" * 20_000, "é_" * 20_000, "_" * 20_000 + "é", "j\u200d🏽" * 10_000])
 def test_no_text_takes_more_than_linear_time(text: str):
     analyze(text)  # hours, were it to backtrack
+
+
+def test_every_letter_is_among_the_cases_of_its_lower_one() -> None:
+    for character in map(chr, range(sys.maxunicode + 1)):
+        assert character in cases(lower(character))
+    assert set(cases("k")) == {"k", "K", "\N{KELVIN SIGN}"}

@@ -273,7 +273,7 @@ def _last(searcher: tantivy.Searcher) -> int:
 
 def frequency(searcher: tantivy.Searcher, field: str, term: str | float) -> int:
     """How many documents have a term."""
-    try:  # a context manager would take twice as long again
+    try:  # a context manager would take as long again
         return searcher.doc_freq(field, term)
     except BaseException as error:
         raise _translate(error) from error

@@ -16,7 +16,8 @@ from ...operations import LONGEST_TERM
 UNIT: Final = "\x1f"
 LONGEST: Final = LONGEST_TERM
 """Longer strings of the value are indexed by their beginning and a hash: nobody asks for a whole text by
-its end, and long unique terms are what indexing spends its time on."""
+its end, and long unique terms are what indexing spends its time on. What may be suggested is read from
+the index, and therefore whole there."""
 BEGINNING: Final = 112
 """How much of a longer one is kept. Bounds of ranges up to this length are compared exactly."""
 

@@ -90,11 +90,14 @@ class Clock:
         self._writer = secrets.token_hex(8)
         self._numbers = count()
 
-    def moments(self, number: int) -> list[Moment]:
-        """So many moments, in the order of their stamps."""
+    def _notice_fork(self) -> None:
         if self._process != os.getpid():  # the child of a fork must not draw what its parent draws
             self._begin()
             self._identifiers.renew()
+
+    def moments(self, number: int) -> list[Moment]:
+        """So many moments, in the order of their stamps."""
+        self._notice_fork()
         now = int(time.time() * 1000)
         return [Moment(now, self._identifiers.next_key()) for _ in range(number)]
 
@@ -103,6 +106,7 @@ class Clock:
         return time.monotonic()
 
     def token(self) -> str:
+        self._notice_fork()
         return f"{self._writer}{next(self._numbers):x}"
 
 
