@@ -1,13 +1,12 @@
 """The embedded engine: a table from operation to handler, and who runs a handler how.
 
-A handler is a function of a connection or a transaction and an operation. POINT handlers need one
+A handler is a function of a cursor, connection or transaction and an operation. POINT handlers need one
 statement, READ handlers one state of the database over several, WRITE handlers a transaction that commits
 when they return, SEARCH handlers the search index as well.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -59,7 +58,7 @@ from ...operations import (
 )
 from . import events, items, records, relations, search, suggestions
 from .deadlines import SEARCH_SECONDS
-from .store import BUSY_SECONDS, Store, Synchronous, Transaction
+from .store import BUSY_SECONDS, Cursor, Store, Synchronous, Transaction
 
 R = TypeVar("R")
 
@@ -182,8 +181,8 @@ class EmbeddedEngine:
             return self._workers
 
 
-def ping(connection: sqlite3.Connection, operation: Ping) -> None:
-    connection.execute("SELECT 1").fetchone()
+def ping(cursor: Cursor, operation: Ping) -> None:
+    cursor.execute("SELECT 1").fetchone()
 
 
 def batch(transaction: Transaction, operation: Batch) -> BatchResult:

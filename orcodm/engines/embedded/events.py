@@ -30,7 +30,7 @@ from ...operations import (
 from ...refs import link
 from ...values import canonical, decode, encode
 from .pages import all_shown, shown
-from .store import Transaction
+from .store import Cursor, Transaction
 
 Path: TypeAlias = tuple[str, str, str, int, int]
 Row: TypeAlias = tuple[int, int, str, int, bytes]
@@ -43,9 +43,9 @@ _UPDATE: Final = "UPDATE events SET seq = ?, ref = ?, reftime = ?, value = ?" + 
 Existing = GetEvent | PutEvent | PatchEvent | DeleteEvent
 
 
-def get_event(connection: sqlite3.Connection, operation: GetEvent) -> EventItem:
+def get_event(cursor: Cursor, operation: GetEvent) -> EventItem:
     path = _path(operation)
-    _, _, ref, reftime, text = _row(connection.execute(_EVENT, path).fetchone(), operation)
+    _, _, ref, reftime, text = _row(cursor.execute(_EVENT, path).fetchone(), operation)
     value, whole = shown(text, operation)
     return EventItem(
         collection=operation.collection,

@@ -36,16 +36,16 @@ from ...refs import link, tombstone_ref
 from ...values import canonical, decode, encode
 from .documents import ITEM, SMALL, Stored
 from .pages import all_shown, shown
-from .store import Transaction
+from .store import Cursor, Transaction
 
 Head: TypeAlias = tuple[int, str, int, bytes | None, int]
 """Sequence number, ref, reftime and text (None: deleted) of the version that a key has, and the key's id."""
 
 _HEAD: Final = """
-SELECT v.seq, v.ref, v.reftime, v.value FROM heads h JOIN versions v ON v.seq = h.seq
+SELECT v.ref, v.reftime, v.value FROM heads h JOIN versions v ON v.seq = h.seq
 WHERE h.collection = ? AND h.key = ?
 """
-_HEAD_AND_ID: Final = _HEAD.replace("v.value", "v.value, h.id")
+_HEAD_AND_ID: Final = _HEAD.replace("v.ref, v.reftime, v.value", "v.seq, v.ref, v.reftime, v.value, h.id")
 _HEAD_WITHOUT_VALUE: Final = _HEAD_AND_ID.replace("v.value", "iif(h.live, x'', NULL)")
 
 _CHAIN: Final = """
@@ -91,18 +91,15 @@ _TURN_HEAD: Final = "UPDATE heads SET seq = ?, live = ? WHERE collection = ? AND
 # -- reading ---------------------------------------------------------------------------------------
 
 
-def get(connection: sqlite3.Connection, operation: Get) -> Item:
+def get(cursor: Cursor, operation: Get) -> Item:
     collection, key = operation.collection, operation.key
     if operation.ref is None:
-        head = connection.execute(_HEAD, (collection, key)).fetchone()
-        if head is None or head[3] is None:
-            raise NotFound.item(collection, key)
-        _, ref, reftime, text = head
+        version = cursor.execute(_HEAD, (collection, key)).fetchone()
     else:
-        version = connection.execute(_VERSION, (collection, key, operation.ref)).fetchone()
-        if version is None:
-            raise NotFound.item(collection, key)
-        ref, reftime, text = version
+        version = cursor.execute(_VERSION, (collection, key, operation.ref)).fetchone()
+    if version is None or version[2] is None:
+        raise NotFound.item(collection, key)
+    ref, reftime, text = version
     value, whole = shown(text, operation)
     return Item(collection, key, ref, value, reftime, whole)
 

@@ -27,7 +27,7 @@ from ...operations import (
 from ...refs import link
 from ...values import canonical, encode
 from .pages import all_shown, shown
-from .store import Transaction
+from .store import Cursor, Transaction
 
 MAX_HOPS: Final = 100
 """How many kinds one `ListRelations` may name."""
@@ -64,9 +64,9 @@ _LIVE: Final = "SELECT 1 " + _LIVING_HEAD
 One = GetRelation | PutRelation | DeleteRelation
 
 
-def get_relation(connection: sqlite3.Connection, operation: GetRelation) -> RelationItem:
+def get_relation(cursor: Cursor, operation: GetRelation) -> RelationItem:
     """A relation whose ends both have values: what a walk would meet."""
-    row = connection.execute(_BETWEEN_LIVING, _path(operation)).fetchone()
+    row = cursor.execute(_BETWEEN_LIVING, _path(operation)).fetchone()
     if row is None:
         raise _missing(operation)
     return RelationItem(

@@ -39,6 +39,13 @@ Synchronous = Literal["NORMAL", "FULL"]
 BUSY_SECONDS: Final = 30.0
 """How long another writer is waited for (`DatabaseBusy` after that)."""
 
+PAGE_BYTES: Final = 2_048
+"""Of a new file. A save writes two pages to the log: half of SQLite's default is half as much to the disk."""
+
+LOG_BYTES: Final = 2**24
+"""So long may the log get before it is moved into the file, which is four times SQLite's default: what was
+written many times is moved only once."""
+
 LATELY: Final = 1_000
 """So many writes are remembered."""
 
@@ -48,16 +55,29 @@ SELECT max(ifnull((SELECT max(seq) FROM versions), 0), ifnull((SELECT max(seq) F
 """
 
 
+class Cursor(sqlite3.Cursor):
+    """A connection with its cursor, so that not every statement has to make one."""
+
+    last: tuple[int, int] | None = None
+    """SQLite's number for what other connections have changed, and the last sequence number at that time."""
+
+
 class Transaction:
-    """A write transaction under way: the statements go through `execute` and `executemany`."""
+    """A write transaction under way: one statement at a time goes through `execute` or `executemany`."""
 
-    __slots__ = ("execute", "executemany", "now", "sequence", "told")
+    __slots__ = ("changed", "execute", "executemany", "now", "sequence", "told")
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.execute = connection.execute
-        self.executemany = connection.executemany
+    def __init__(self, cursor: Cursor) -> None:
+        self.execute = cursor.execute
+        self.executemany = cursor.executemany
         self.now = int(time.time() * 1000)
-        self.sequence: int = connection.execute(LAST_SEQUENCE).fetchone()[0]
+        self.changed: int = cursor.execute("PRAGMA data_version").fetchone()[0]
+        last = cursor.last
+        self.sequence: int = (
+            last[1]
+            if last is not None and last[0] == self.changed
+            else cursor.execute(LAST_SEQUENCE).fetchone()[0]
+        )
         self.told: dict[int, tuple[int, Any]] = {}
         """By sequence number the id and the row of what was written (None: gone), as far as handlers say."""
 
@@ -77,7 +97,7 @@ class Store:
         self._synchronous = synchronous
         self._busy_seconds = busy_seconds
         self._closed = False
-        self._idle: list[sqlite3.Connection] = []
+        self._idle: list[Cursor] = []
         self._writing = threading.Lock()
         self._turn = threading.RLock()
         self.taken = 0
@@ -87,7 +107,8 @@ class Store:
         self.after_fork: list[Callable[[], None]] = []
         """What else has to happen in the child of a fork."""
         with self._translated():
-            connection = self._open()
+            cursor = self._open()
+            connection = cursor.connection
             try:
                 read_only = path is not None and connection.execute("PRAGMA query_only").fetchone()[0]
                 (check if read_only else migrate)(connection, self.name)
@@ -97,7 +118,7 @@ class Store:
             except BaseException:
                 connection.close()
                 raise
-        self._idle.append(connection)
+        self._idle.append(cursor)
         _stores.add(self)
 
     @property
@@ -113,49 +134,51 @@ class Store:
             self._turn.release()
         return free
 
-    def point(self, handler: Callable[[sqlite3.Connection, Operation], R], operation: Operation) -> R:
+    def point(self, handler: Callable[[Cursor, Operation], R], operation: Operation) -> R:
         """Answer with a handler that needs one statement, which is its own transaction."""
-        connection = self._take()
+        cursor = self._take()
         try:
-            return handler(connection, operation)
+            return handler(cursor, operation)
         except sqlite3.Error as error:
             raise self._translate(error) from error
         finally:
-            self._give(connection)
+            self._give(cursor)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A connection on which all statements see one state of the database."""
-        connection = self._take()
+        cursor = self._take()
         try:
-            connection.execute("BEGIN")
-            yield connection
+            cursor.execute("BEGIN")
+            yield cursor.connection
         except sqlite3.Error as error:
             raise self._translate(error) from error
         finally:
-            _end(connection, "COMMIT")
-            self._give(connection)
+            _end(cursor, "COMMIT")
+            self._give(cursor)
 
     def write(self, handler: Callable[[Transaction, Operation], R], operation: Operation) -> R:
         """Answer with a handler that writes: committed when it returns, nothing written when it raises."""
         if not self._writing.acquire(timeout=self._busy_seconds):
             raise self._busy()
         try:
-            connection = self._take()
+            cursor = self._take()
             try:
-                connection.execute("BEGIN IMMEDIATE")
-                transaction = Transaction(connection)
+                cursor.execute("BEGIN IMMEDIATE")
+                transaction = Transaction(cursor)
                 result = handler(transaction, operation)
-                connection.execute("COMMIT")
+                cursor.last = None  # an exception may come between the commit and the next line
+                cursor.execute("COMMIT")
+                cursor.last = transaction.changed, transaction.sequence
                 self._remember(transaction.told)
                 return result
             except BaseException as error:
-                _end(connection, "ROLLBACK")
+                _end(cursor, "ROLLBACK")
                 if isinstance(error, sqlite3.Error):
                     raise self._translate(error) from error
                 raise
             finally:
-                self._give(connection)
+                self._give(cursor)
         finally:
             self._writing.release()
 
@@ -174,11 +197,11 @@ class Store:
         self._closed = True
         with self._turn if self.path is None else nullcontext():
             while self._idle:
-                self._idle.pop().close()
+                self._idle.pop().connection.close()
 
     # -- connections -------------------------------------------------------------------------------
 
-    def _take(self) -> sqlite3.Connection:
+    def _take(self) -> Cursor:
         if self.path is None:
             self._turn.acquire()
             if self._closed:
@@ -195,37 +218,38 @@ class Store:
             with self._translated():
                 return self._open()
 
-    def _give(self, connection: sqlite3.Connection) -> None:
+    def _give(self, cursor: Cursor) -> None:
         if self.path is None:
             self._turn.release()
         else:
-            self._idle.append(connection)
+            self._idle.append(cursor)
             if self._closed:
                 self.close()
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self) -> Cursor:
         if self.path is None:
             connection = self._connect(":memory:")
             connection.execute("PRAGMA temp_store = MEMORY")
-            return connection
+            return connection.cursor(Cursor)
         address = "file:" + quote(self.path)
         if not os.path.exists(self.path):
             directory = os.path.dirname(self.path)
             if not os.path.isdir(directory):
                 raise StorageError(f"cannot create {self.path}: there is no directory {directory}")
         elif not os.access(self.path, os.W_OK) or not os.access(os.path.dirname(self.path), os.W_OK):
-            return self._open_read_only(address)
+            return self._open_read_only(address).cursor(Cursor)
         connection = self._connect(address)
         try:
+            connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # means nothing to a file that is there
             self._write_ahead(connection)
             connection.execute(f"PRAGMA synchronous = {self._synchronous}")
             connection.execute("PRAGMA cache_size = -32768")
-            # The end of the log is rewritten with every save: four times as rarely into the file itself.
-            connection.execute("PRAGMA wal_autocheckpoint = 4000")
+            page_bytes: int = connection.execute("PRAGMA page_size").fetchone()[0]
+            connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_BYTES // page_bytes}")
         except BaseException:
             connection.close()
             raise
-        return connection
+        return connection.cursor(Cursor)
 
     def _open_read_only(self, address: str) -> sqlite3.Connection:
         # Readers of a write-ahead log need its index file, which may neither exist nor be creatable here.
@@ -318,19 +342,19 @@ def _primary(error: sqlite3.Error) -> int:
     return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
 
 
-def _end(connection: sqlite3.Connection, word: str) -> None:
+def _end(cursor: Cursor, word: str) -> None:
     # Some errors (a full disk among them) have rolled the transaction back already.
-    if connection.in_transaction:
+    if cursor.connection.in_transaction:
         with suppress(sqlite3.Error):
-            connection.execute(word)
+            cursor.execute(word)
 
 
-def _checkpoint(connection: sqlite3.Connection, operation: None) -> None:
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+def _checkpoint(cursor: Cursor, operation: None) -> None:
+    cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
 _stores: weakref.WeakSet[Store] = weakref.WeakSet()
-_inherited: list[list[sqlite3.Connection]] = []
+_inherited: list[list[Cursor]] = []
 
 
 def _after_fork() -> None:

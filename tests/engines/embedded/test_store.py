@@ -9,11 +9,14 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from orcodm.engines.connect import connect
 from orcodm.engines.embedded import schema
@@ -136,6 +139,35 @@ def test_a_failed_batch_writes_nothing_and_names_every_failure(engine: EmbeddedE
     ]
     with pytest.raises(NotFound):
         get(engine, "new")
+
+
+STEPS = st.lists(
+    st.tuples(st.integers(0, 1), st.sampled_from(["put", "fail", "delete", "purge"])), max_size=12
+)
+
+
+@given(STEPS)
+def test_engines_that_write_by_turns_each_know_how_far_the_file_is(steps: list[tuple[int, str]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        engines = [EmbeddedEngine(os.path.join(folder, "app.db"), synchronous="NORMAL") for _ in range(2)]
+        history: list[int | None] = []
+        for moment, (number, step) in enumerate([*steps, (0, "put"), (1, "put")]):
+            if step == "put":
+                put(engines[number], "a", moment)
+                history.append(moment)
+            elif step == "fail":
+                with pytest.raises(Conflict):
+                    put(engines[number], "a", 0, IfMatch("0a"))
+            else:
+                engines[number].execute(Delete(collection="things", key="a", purge=step == "purge"))
+                if step == "purge":
+                    history.clear()
+                elif history and history[-1] is not None:
+                    history.append(None)
+        found = engines[0].execute(ListRefs(collection="things", key="a", limit=100, values=True)).results
+        assert [version.value for version in reversed(found)] == history
+        for engine in engines:
+            engine.close()
 
 
 def test_a_closed_engine_says_so(path: Path) -> None:
@@ -307,7 +339,7 @@ def test_what_is_no_database_of_ours_is_refused(path: Path, tmp_path: Path) -> N
 
 def test_a_full_disk_loses_nothing(engine: EmbeddedEngine) -> None:
     ref = put(engine, "a", 1)
-    connection = engine._store._idle[0]
+    connection = engine._store._idle[0].connection
     connection.execute("PRAGMA max_page_count = 20")
     with pytest.raises(DiskFull):
         put(engine, "b", "x" * 200_000)
