@@ -363,6 +363,14 @@ class Get(Operation[Item]):
     with_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
     without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
 
+    def at(self, key: str) -> Self:
+        """The same of another key, for less than a new one. Raises `InvalidKey`."""
+        _name(self, _KEY, key)
+        return self._replace(key=key)
+
+
+_KEY: Final = attrs.fields(Get).key
+
 
 @frozen(kw_only=True, eq=False, repr=False, slots=False)
 class Put(Operation[Written]):

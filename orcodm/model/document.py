@@ -24,6 +24,7 @@ from .fields import Field, field
 from .history import History
 from .model import Model
 from .relations import Relations
+from .schema import Seen
 from .sources import EventSource, RelationSource, event_source, relation_source
 from .tracked import Tracked
 
@@ -79,6 +80,7 @@ class Document(Tracked, Model):
     collection: ClassVar[str] = ""
 
     _outside: ClassVar[frozenset[str]] = frozenset({"key"})  # where it lies, not what it says
+    _reading: ClassVar[Get]
     _root: ClassVar[Any] = None
     _tag: ClassVar[str | None] = None
     _discriminator: ClassVar[str] = "_type"
@@ -97,7 +99,7 @@ class Document(Tracked, Model):
             if name in declared_annotations(cls) and name not in cls.__dict__:
                 setattr(cls, name, Declared(cls, declared_annotations(cls)[name], default))
         if collection is not None:
-            Get(collection=collection, key="key")  # the rules for names are the operations'
+            cls._reading = Get(collection=collection, key="key")  # the rules for names are the operations'
             cls.collection, cls._root, cls._variants, cls._tag = collection, cls, {}, tag
             cls._discriminator = discriminator or "_type"
             cls._order = (SortField("@path.key"),)
@@ -180,7 +182,7 @@ class Document(Tracked, Model):
         self._concrete()
         if self.key is None:
             raise UsageError(f"this {type(self).__name__} has no key: it was never saved")
-        return Get(collection=self.collection, key=self.key)
+        return self._reading.at(self.key)
 
     def _write(self, value: Any, condition: Condition) -> Put | Post:
         self._concrete()
@@ -197,14 +199,19 @@ class Document(Tracked, Model):
 
     @classmethod
     def _get_flow(cls, unit: Unit, key: str, default: Any) -> Flow[Any]:
-        cls._concrete()
-        operation = Get(collection=cls.collection, key=key)
-        return flows.get(unit, operation, (cls.collection, key), cls.from_value, default, cls)
+        collection = cls.collection
+        if not collection:
+            cls._concrete()
+        return flows.get(unit, cls._reading.at(key), (collection, key), cls._of_item, default, cls)
+
+    @classmethod
+    def _of_item(cls, item: Item) -> tuple[Self, Seen | None]:
+        return cls._made(item.value, item.key)
 
     @classmethod
     def _load(cls, unit: Unit, item: Item, fresh: list[Any]) -> Any:
         model = cls if cls.collection else document_class(item.collection)
-        return flows.load(unit, item, (item.collection, item.key), model.from_value, fresh, cls)
+        return flows.load(unit, item, (item.collection, item.key), model._of_item, fresh, cls)
 
     @classmethod
     def _load_all(cls, unit: Unit, items: Iterable[Item]) -> Flow[list[Any]]:

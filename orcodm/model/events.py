@@ -36,6 +36,7 @@ from ..times import Timestamp, milliseconds
 from .declaration import declare_kinds, declared_kinds, kind_class, register
 from .metadata import metadata
 from .model import Model
+from .schema import Seen
 from .tracked import Tracked
 
 if TYPE_CHECKING:
@@ -133,6 +134,9 @@ class Event(Placed, Model):
     def _erase(self, condition: Condition, purge: bool) -> DeleteEvent:
         return DeleteEvent(**self._point(), condition=condition)
 
+    def _untouched(self, seen: Seen) -> bool:
+        return self._identity == self._state.identity and super()._untouched(seen)
+
     def _stored(self, result: EventItem | EventWritten) -> None:
         self._timestamp, self._ordinal = result.timestamp, result.ordinal
 
@@ -156,22 +160,22 @@ class UntypedEvent(Event):
             self.extra[name] = value
 
 
-def load_event(
-    unit: Unit, item: EventItem, make: Callable[[Any], V], fresh: list[Any], model: type = object
-) -> V:
+def load_event(unit: Unit, item: EventItem, make: flows.Make, fresh: list[Any], model: type = object) -> Any:
     """The event of a stored one: the object that the session knows (a `model`), or the one that is made."""
     identity = (item.collection, item.key, item.type, item.timestamp, item.ordinal)
-    event: V = flows.load(unit, item, identity, make, fresh, model)
-    return event
+    return flows.load(unit, item, identity, make, fresh, model)
 
 
-def event_maker(model: type[V], document: Document | Place, type_: str) -> Callable[[Any], V]:
-    """What makes events of a series from their values."""
+def event_maker(
+    model: type[V], document: Document | Place, type_: str
+) -> Callable[[EventItem], tuple[V, Seen | None]]:
+    """What makes the events of a series from what is stored."""
 
-    def make(value: Any) -> V:
-        event = model.from_value(value)
+    def make(item: EventItem) -> tuple[V, Seen | None]:
+        event, seen = model._made(item.value, None)
         event._document, event._type = document, type_
-        return event
+        event._stored(item)
+        return event, seen
 
     return make
 

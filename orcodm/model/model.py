@@ -52,10 +52,16 @@ class Model:
     @classmethod
     def from_value(cls, value: Any) -> Self:
         """An instance made from a stored JSON value. Raises `InvalidDocument` with every problem at once."""
+        return cls._made(value, None)[0]
+
+    @classmethod
+    def _made(cls, value: Any, key: str | None) -> tuple[Self, Seen | None]:
+        """An instance made from a stored value, and what is seen of its fields."""
         model = cls._variant(value) if cls._variants else cls
         instance = model.__new__(model)
-        instance._fill(model._upgraded(value) if model._upgrades else value)
-        return instance
+        if model._outside:
+            instance.__dict__["key"] = key
+        return instance, instance._fill(model._upgraded(value) if model._upgrades else value)
 
     @classmethod
     def upgrade(cls, value: dict[str, Any]) -> dict[str, Any]:
@@ -107,15 +113,12 @@ class Model:
         if self.schema().validates:
             self._dumped(validate=True)
 
-    def _seen(self) -> Seen | None:
-        return (self._schema or self.schema()).seen(self)
-
     def _untouched(self, seen: Seen) -> bool:
         return (self._schema or self.schema()).untouched(self, seen)
 
-    def _fill(self, value: Any) -> None:
+    def _fill(self, value: Any) -> Seen | None:
         try:
-            (self._schema or self.schema()).fill(self, value)
+            return (self._schema or self.schema()).fill(self, value)
         except (Misfits, Misfit) as error:
             raise mapping.invalid(type(self), self._shown_key(), error) from None
 
@@ -203,7 +206,7 @@ def _make_schema(cls: type[Model]) -> Schema:
         for one in attrs.fields(cast("Any", cls))
         if one.name not in cls._outside
     ]
-    return Schema(cls, attributes, cls._tagged())
+    return Schema(cls, attributes, cls._tagged(), cls._outside)
 
 
 def _embedded_in(type_: Any) -> type[Model]:

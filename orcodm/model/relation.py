@@ -48,7 +48,7 @@ class End(Generic[D]):
     def _flow(self, session: Session) -> Flow[D]:
         operation = Get(collection=self.collection, key=self.key)
         identity = (self.collection, self.key)
-        return flows.get(session._unit, operation, identity, self._model.from_value, RAISE, self._model)
+        return flows.get(session._unit, operation, identity, self._model._of_item, RAISE, self._model)
 
 
 class EndPath:
@@ -161,11 +161,8 @@ class Relation(Tracked, Generic[S, T]):
     def _validate(self) -> None:
         """Properties have no validators."""
 
-    def _seen(self) -> None:
-        """Properties may be changed at any depth."""
-
     def _untouched(self, seen: Any) -> bool:
-        return False
+        return False  # properties may be changed at any depth
 
     def _fill(self, value: Any) -> None:
         self.properties = value or {}

@@ -198,7 +198,7 @@ class Related(Generic[R]):
         # No class is declared, so the one that the session has it as is as good.
         own = self._document._root
         other = own if own.collection == item.collection else document_class(item.collection)
-        return flows.load(unit, item, (item.collection, item.key), other.from_value, fresh)
+        return flows.load(unit, item, (item.collection, item.key), other._of_item, fresh)
 
     def _contains(self, unit: Unit, target: Any) -> Flow[bool]:
         if len(self._kinds) == 1:

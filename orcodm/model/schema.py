@@ -9,12 +9,12 @@ nearly always does; anything else goes field by field, and every problem is told
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
 from operator import is_
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 from uuid import UUID
 
 import attrs
@@ -26,13 +26,14 @@ from .mapping import Dump, Load, Misfit, Misfits, Plain, codec, is_union, join, 
 if TYPE_CHECKING:
     from .model import Model
 
-Convert = Callable[[Mapping[str, Any], dict[str, Any]], bool]
-"""Puts the members of an object, made from an instance's fields, into a dict, or these made from those.
-
-Where not all of them fit it answers False, and has put nothing.
-"""
 Seen: TypeAlias = "tuple[Any, ...]"
 """The values of an instance's fields at some time; lists as tuples, which a garbage collector lets go of."""
+Convert = Callable[[Mapping[str, Any], dict[str, Any]], "Seen | Literal[False] | None"]
+"""Puts the members of an object, made from an instance's fields, into a dict, or these made from those.
+
+Where not all of them fit it answers False, and has put nothing. Else, of fields, what was seen of them: None
+where something that they hold could be changed without notice.
+"""
 
 
 @attrs.define
@@ -70,11 +71,16 @@ def attribute(owner: type, declared: attrs.Attribute[Any], type_: Any, spec: Fie
 class Schema:
     """The mapping between instances of one model class and JSON objects.
 
-    `tag` is a member, with its value, that the objects of this class have beside their fields.
+    `tag` is a member, with its value, that the objects of this class have beside their fields; `outside` are
+    fields that an instance has beside those in the object, and that are set before these.
     """
 
     def __init__(
-        self, model: type[Model], attributes: list[Attribute], tag: tuple[str, str] | None = None
+        self,
+        model: type[Model],
+        attributes: list[Attribute],
+        tag: tuple[str, str] | None = None,
+        outside: Iterable[str] = (),
     ) -> None:
         self.model = model
         self.attributes = tuple(attributes)
@@ -84,9 +90,14 @@ class Schema:
             raise InvalidModel(f"{model.__name__}: two fields have the same name in JSON")
         self._tag = {} if tag is None else dict([tag])
         self._order = (*self._tag, *self.members)
-        self._load = _loading(attributes, tag)
+        self._size = len(self._order)
+        self._outside = tuple(outside)
+        watched = _watched(attributes, self._outside)
+        self._load = _loading(attributes, tag, watched)
         self._dump = _dumping(attributes, tag)
-        self._watch = _watching(attributes)
+        self._note = None if watched is None else _note(watched)
+        self.untouched = _never if watched is None else _untouched(watched)
+        """Whether the fields of an instance are known to hold the very values that were seen."""
         self._plain = all(plain_type(attribute.type) for attribute in attributes)
         self._validated = tuple(attribute for attribute in attributes if attribute.validators)
         self._nested = tuple(attribute for attribute in attributes if _mentions_model(attribute.type))
@@ -95,40 +106,31 @@ class Schema:
 
     def keeps(self, value: Any) -> bool:
         """Whether what `fill` and `to_value` make of a stored value is known to be the same."""
-        return self._plain and type(value) is dict and tuple(value) == self._order and self._load(value, {})
+        if not self._plain or type(value) is not dict or tuple(value) != self._order:
+            return False
+        return self._load(value, dict.fromkeys(self._outside)) is not False
 
-    def fill(self, instance: Model, value: Any) -> None:
+    def fill(self, instance: Model, value: Any) -> Seen | None:
         """Set an instance's fields from a JSON object; members the model does not know become its extra.
 
-        Raises `Misfits`. Validators and converters are not called: what is stored stays readable.
+        Gives what the fields hold then; None where something of that could be changed without notice. Raises
+        `Misfits`. Validators and converters are not called: what is stored stays readable.
         """
         if type(value) is not dict:
             raise Misfit(value, "expected an object")
-        if len(value) == len(self._order):
+        if len(value) == self._size:
             fields = instance.__dict__
             try:
-                fits = self._load(value, fields)
+                seen = self._load(value, fields)
             except Exception:
-                fits = False  # what is wrong, and whatever else is, is told below
-            if fits:
-                fields.pop("_extra", None)
-                return
-        self._fill_each(instance, value)
+                seen = False  # what is wrong, and whatever else is, is told below
+            if seen is not False:
+                if "_extra" in fields:
+                    del fields["_extra"]
+                return seen
+        return self._fill_each(instance, value)
 
-    def seen(self, instance: Model) -> Seen | None:
-        """What the fields hold now; None where something that they hold could be changed without notice."""
-        fields = instance.__dict__
-        return None if self._watch is None or fields.get("_extra") else self._watch[0](fields)
-
-    def untouched(self, instance: Model, seen: Seen) -> bool:
-        """Whether the fields are known to hold the very values that were seen."""
-        fields = instance.__dict__
-        try:
-            return not fields.get("_extra") and self._watch is not None and self._watch[1](fields, seen)
-        except KeyError:  # an attribute was deleted
-            return False
-
-    def _fill_each(self, instance: Model, value: dict[str, Any]) -> None:
+    def _fill_each(self, instance: Model, value: dict[str, Any]) -> Seen | None:
         fields: dict[str, Any] = {}
         problems: list[Problem] = []
         for attribute in self.attributes:
@@ -145,6 +147,7 @@ class Schema:
         extra = {member: value[member] for member in value if member not in self._order}
         instance.__dict__.update(fields)
         instance.__dict__["_extra"] = extra
+        return None if extra or self._note is None else self._note(instance.__dict__)
 
     def to_value(self, instance: Model, validate: bool = False) -> dict[str, Any]:
         """The JSON object of an instance. Raises `Misfits` with every problem.
@@ -154,7 +157,7 @@ class Schema:
         fields = instance.__dict__
         value: dict[str, Any] = {}
         try:
-            fits = self._dump(fields, value)
+            fits = self._dump(fields, value) is not False
         except Exception:
             fits = False
         if not fits:
@@ -201,23 +204,31 @@ class Schema:
                         yield Problem(join(path, one.path), one.value, one.reason)
 
 
-def _loading(attributes: Sequence[Attribute], tag: tuple[str, str] | None) -> Convert:
+def _loading(
+    attributes: Sequence[Attribute], tag: tuple[str, str] | None, watched: Mapping[str, Plain | None] | None
+) -> Convert:
     tested = [] if tag is None else [f"if given[{tag[0]!r}] != {tag[1]!r}: return False"]
     fields = [(each.member, each.name, each.type, each.load) for each in attributes]
-    return _converting(fields, tested, {})
+    values = {each.name: f"v{number}" for number, each in enumerate(attributes)}
+    seen = "None" if watched is None else _noting(watched, lambda name: values.get(name, f"made[{name!r}]"))
+    return _converting(fields, tested, {}, seen)
 
 
 def _dumping(attributes: Sequence[Attribute], tag: tuple[str, str] | None) -> Convert:
     fields = [(each.name, each.member, each.type, each.dump) for each in attributes]
-    return _converting(fields, [], {} if tag is None else {tag[0]: repr(tag[1])})
+    return _converting(fields, [], {} if tag is None else {tag[0]: repr(tag[1])}, "None")
 
 
 def _converting(
-    fields: Sequence[tuple[str, str, Any, Callable[[Any], Any]]], lines: Sequence[str], made: dict[str, str]
+    fields: Sequence[tuple[str, str, Any, Callable[[Any], Any]]],
+    lines: Sequence[str],
+    made: dict[str, str],
+    result: str,
 ) -> Convert:
     """The function for fields given as name before, name after, type, and what to call for one value.
 
-    It begins with these lines, and puts these members first, whose values are expressions.
+    It begins with these lines, puts these members first, whose values are expressions, and returns that one.
+    The value of the field with the number 0 is `v0`.
     """
     names: dict[str, Any] = {}
     lines, made = list(lines), dict(made)
@@ -230,7 +241,7 @@ def _converting(
             names[f"f{number}"] = function
             lines.append(f"{value} = f{number}({value})")
     lines += [f"made[{name!r}] = {value}" for name, value in made.items()]
-    exec("\n    ".join(["def convert(given, made):", *lines, "return True"]), names)
+    exec("\n    ".join(["def convert(given, made):", *lines, f"return {result}"]), names)
     convert: Convert = names["convert"]
     return convert
 
@@ -259,27 +270,66 @@ _TESTS: Final = {
 """What `mapping.PLAIN` takes, as expressions."""
 
 
-def _watching(
-    attributes: Sequence[Attribute],
-) -> tuple[Callable[[dict[str, Any]], Seen], Callable[[dict[str, Any], Seen], bool]] | None:
-    """The functions that note the values of fields, and that compare these with what was noted.
+def _watched(attributes: Sequence[Attribute], outside: Iterable[str]) -> dict[str, Plain | None] | None:
+    """The fields whose values tell of any change, and what is in those that are lists.
 
-    None where a value could change and stay the same object, but for lists, whose elements are compared.
+    None where a value could change and stay the same object.
     """
-    copies, tests = [], []
-    for number, attribute in enumerate(attributes):
-        value, plain = f"fields[{attribute.name!r}]", plain_type(attribute.type)
+    watched: dict[str, Plain | None] = dict.fromkeys(outside)
+    for attribute in attributes:
+        plain = plain_type(attribute.type)
         if plain is not None and plain.many:
-            copies.append(f"None if {value} is None else tuple({value})")
-            tests.append(f"same({value}, seen[{number}])")
+            watched[attribute.name] = plain
         elif _constant(attribute.type):
-            copies.append(value)
-            tests.append(f"{value} is seen[{number}]")
+            watched[attribute.name] = None
         else:
             return None
-    note = f"lambda fields: ({''.join(f'{each}, ' for each in copies)})"
-    compare = f"lambda fields, seen: {' and '.join(tests) or 'True'}"
-    return eval(note), eval(compare, {"same": _same_elements})
+    return watched
+
+
+def _noting(watched: Mapping[str, Plain | None], value: Callable[[str], str]) -> str:
+    """The expression of what is seen, where `value` gives those of the fields."""
+    copies = (
+        value(name) if plain is None else f"None if {value(name)} is None else tuple({value(name)})"
+        for name, plain in watched.items()
+    )
+    return f"({''.join(f'{each}, ' for each in copies)})"
+
+
+def _note(watched: Mapping[str, Plain | None]) -> Callable[[dict[str, Any]], Seen]:
+    note: Callable[[dict[str, Any]], Seen]
+    note = eval(f"lambda fields: {_noting(watched, lambda name: f'fields[{name!r}]')}")
+    return note
+
+
+def _untouched(watched: Mapping[str, Plain | None]) -> Callable[[Any, Seen], bool]:
+    tests = []
+    for number, (name, plain) in enumerate(watched.items()):
+        now, then = f"fields[{name!r}]", f"seen[{number}]"
+        if plain is None:
+            tests.append(f"{now} is {then}")
+        elif plain.scalar is str:  # what is equal to a text is written as that text
+            tests.append(f"(tuple({now}) == {then} if type({now}) is list else {now} is {then})")
+        else:
+            tests.append(f"same({now}, {then})")
+    names: dict[str, Any] = {"same": _same_elements}
+    exec(_UNTOUCHED.format(" and ".join([*tests, "not fields.get('_extra')"])), names)
+    untouched: Callable[[Any, Seen], bool] = names["untouched"]
+    return untouched
+
+
+_UNTOUCHED: Final = """
+def untouched(instance, seen):
+    fields = instance.__dict__
+    try:
+        return {}
+    except KeyError:  # an attribute was deleted
+        return False
+"""
+
+
+def _never(instance: Any, seen: Seen) -> bool:
+    return False
 
 
 def _same_elements(now: Any, then: Any) -> bool:

@@ -101,12 +101,12 @@ class RelationSource:
         if target is None or target.collection != item.to_collection:
             target = _class_of(source, item.to_collection)
 
-        def make(value: Any) -> Relation[Any, Any]:
-            relation: Relation[Any, Any] = Relation.from_value(value)
+        def make(item: RelationItem) -> tuple[Relation[Any, Any], None]:
+            relation: Relation[Any, Any] = Relation.from_value(item.value)
             relation._kind = item.kind
             relation._source = End(item.collection, item.key, source, relation)
             relation._target = End(item.to_collection, item.to_key, target, relation)
-            return relation
+            return relation, None
 
         identity = (item.collection, item.key, item.kind, item.to_collection, item.to_key)
         return flows.load(unit, evolve(item, value=item.value or {}), identity, make, fresh, Relation)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import evolve
+
 from ..errors import Conflict, UsageError
 from ..values import encode
 from .merge import Overlap, merge, same
@@ -35,7 +37,7 @@ def resolve(error: Conflict, resolution: Any) -> bool:
         return True
     if resolution == "theirs":
         if error.theirs is None:
-            document._state = document._state._replace(deleted=True)
+            document._state = evolve(document._state, deleted=True)
             return False
         document._fill(document._upgraded(error.theirs))
     elif isinstance(resolution, dict):

@@ -41,14 +41,17 @@ from ..patch import apply
 from ..values import encode
 from .conflicts import combined, describe, resolve
 from .merge import Overlap, same
-from .state import Mapped, State
-from .tracking import changes, checked, shown, shown_key, spelled, stand_on
+from .state import Identity, Mapped, State
+from .tracking import changes, checked, shown, shown_key, spelled, stand_on, untouched
 from .unit import Pending, Unit
 
 D = TypeVar("D", bound=Mapped)
 
 RAISE: Final[Any] = object()
 """No default: what is not there raises `NotFound`."""
+
+Make = Callable[[Any], tuple[Any, "tuple[Any, ...] | None"]]
+"""Makes a document of a stored item, and tells what is seen of its fields."""
 
 OnConflict = Literal["merge", "mine", "theirs"] | Callable[[Conflict], Any] | None
 
@@ -92,12 +95,12 @@ def _stored(outcome: Any) -> Any:
 def load(
     unit: Unit,
     item: Any,
-    identity: tuple[Any, ...],
-    make: Callable[[Any], Any],
+    identity: Identity,
+    make: Make,
     fresh: list[Any],
     model: type = object,
 ) -> Any:
-    """The document of a stored item: the object that the session knows, or the one that `make` gives.
+    """The document of a stored item: the object that the session knows, or the one that is made.
 
     The latter is added to `fresh`: the receivers of `post_load` have yet to be told.
     """
@@ -109,13 +112,12 @@ def load(
     return document
 
 
-def _made(unit: Unit, item: Any, identity: tuple[Any, ...], make: Callable[[Any], Any]) -> Any:
+def _made(unit: Unit, item: Any, identity: Identity, make: Make) -> Any:
     try:
-        document = make(item.value)
+        document, seen = make(item)
     except InvalidDocument as error:
         raise InvalidDocument(error.model, "/".join(map(str, identity[1:])), error.problems) from None
-    document._stored(item)
-    document._state = State(identity, item.ref, _text(item), item.reftime, seen=document._seen())
+    document._state = State(identity, item.ref, _text(item), item.reftime, False, seen)
     unit.remember(document)
     return document
 
@@ -135,8 +137,8 @@ def load_all(
 def get(
     unit: Unit,
     operation: Any,
-    identity: tuple[Any, ...],
-    make: Callable[[Any], Any],
+    identity: Identity,
+    make: Make,
     default: Any = RAISE,
     model: type = object,
 ) -> Flow[Any]:
@@ -291,6 +293,8 @@ def planned(unit: Unit) -> list[Planned]:
     """The operations of a commit, in an order in which each can succeed."""
     saves = []
     for document in (*unit.added.values(), *unit.stored()):
+        if untouched(document):
+            continue
         _check_identity(document)
         change = changes(document)
         if change is not None:
@@ -451,7 +455,7 @@ def _written(unit: Unit, document: Mapped, result: Any, text: bytes) -> None:
 
 def _deleted(unit: Unit, document: Mapped) -> None:
     unit.forget(document)
-    document._state = document._state._replace(deleted=True)
+    document._state = evolve(document._state, deleted=True)
 
 
 def _conflict(unit: Unit, document: Mapped, mine: Any, error: Conflict) -> Flow[None]:

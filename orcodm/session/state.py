@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, Protocol, Self
+
+from attrs import define
 
 from ..operations import Condition, Delete, DeleteEvent, Get, GetEvent, Post, PostEvent, Put, PutEvent
 from ..values import decode
@@ -12,8 +14,9 @@ Identity = tuple[Hashable, ...]
 """What a stored thing is found by: collection and key; of an event also type, timestamp and ordinal."""
 
 
-class State(NamedTuple):
-    """The version a document stands on.
+@define(eq=False)
+class State:
+    """The version a document stands on; another version is another one of these.
 
     `identity` is where it was stored and `ref` that version's ref (both None for a document that was
     never stored); `base` is the JSON text of the value last read or written; `reftime` its time in
@@ -54,14 +57,11 @@ class Mapped(Protocol):
     def _validate(self) -> None:
         """Ask the validators alone. Raises `InvalidDocument`."""
 
-    def _seen(self) -> tuple[Any, ...] | None:
-        """The values of its fields, to be compared with later; None where that would not tell a change."""
-
     def _untouched(self, seen: tuple[Any, ...]) -> bool:
-        """Whether its fields are known to be what was seen."""
+        """Whether it is known that its fields are what was seen, and that it is where it was stored."""
 
-    def _fill(self, value: Any) -> None:
-        """Take over a stored value, whole."""
+    def _fill(self, value: Any) -> tuple[Any, ...] | None:
+        """Take over a stored value, whole; what is seen of its fields, if that would tell a change."""
 
     @classmethod
     def from_value(cls, value: Any) -> Self: ...

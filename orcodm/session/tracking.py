@@ -15,10 +15,10 @@ def changes(document: Mapped) -> tuple[Any, bytes] | None:
 
     What was not changed keeps the spelling it has in the store. Raises `InvalidDocument`.
     """
-    base, seen = document._state.base, document._state.seen
+    base = document._state.base
     if base is None:
         return checked(document)
-    if seen is not None and document._untouched(seen):
+    if untouched(document):
         return None
     current, text = checked(document, validate=False)
     if text == base:
@@ -41,6 +41,12 @@ def changes(document: Mapped) -> tuple[Any, bytes] | None:
         return current, text
     value = keep_spelling(current, normal, stored)
     return value, encode(value)
+
+
+def untouched(document: Mapped) -> bool:
+    """Whether it is quickly seen that nothing has changed since the last read."""
+    seen = document._state.seen
+    return seen is not None and document._untouched(seen)
 
 
 def spelled(document: Mapped, stored: Any) -> Any:

@@ -46,8 +46,9 @@ class Unit:
 
     def remember(self, document: Mapped) -> None:
         """Make a stored document the one object for its key, unless there is one: that may have changes."""
-        if self.tracking and document._state.identity is not None:
-            known = self.identity.setdefault(document._state.identity, document)
+        identity = document._state.identity
+        if self.tracking and identity is not None:
+            known = self.identity.setdefault(identity, document)
             if known is document:
                 document._session = self.owner
 
@@ -154,8 +155,9 @@ class Unit:
 
     def stored(self) -> Iterator[Any]:
         """The documents that stand on a stored version and are not to be deleted."""
+        added, deleted = self.added, self.deleted
         for identity, document in list(self.identity.items()):
-            if id(document) in self.added or id(document) in self.deleted:
+            if id(document) in added or id(document) in deleted:
                 continue
             if document._state.identity == identity:
                 yield document

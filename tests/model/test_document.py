@@ -327,6 +327,7 @@ def test_another_discriminator() -> None:
     assert Shape(size=1).to_value() == {"kind": "shape", "size": 1}
     assert type(Shape.from_value({"kind": "circle", "size": 1})) is Circle
     assert type(Shape.from_value({"size": 1})) is Shape
+    assert Shape.from_value({"size": 1}).key is None
 
 
 def test_a_field_cannot_have_the_name_of_the_discriminator() -> None:

@@ -193,6 +193,8 @@ def test_the_key_of_a_stored_document_cannot_change(engine: Watched) -> None:
     with Session(engine) as session:
         a = session.get(User, "ada")
         a.key = "eve"
+        with pytest.raises(UsageError, match="what is stored keeps its key"):
+            session.commit()
         a.age = 1
         with pytest.raises(UsageError, match="what is stored keeps its key"):
             session.commit()
