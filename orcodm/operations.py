@@ -59,11 +59,11 @@ def _names(instance: Any, attribute: Attribute[Any], names: Any) -> None:
         _name(instance, attribute, name)
 
 
-_HEX: Final = frozenset("0123456789abcdefABCDEF")
+_HEX: Final = "0123456789abcdefABCDEF"
 
 
 def _ref(instance: Any, attribute: Attribute[Any], ref: Any) -> None:
-    if not (type(ref) is str and 0 < len(ref) <= 64 and _HEX.issuperset(ref)):
+    if not (type(ref) is str and 0 < len(ref) <= 64 and not ref.strip(_HEX)):
         raise MalformedRef(f"The provided Item Ref is malformed: {ref!r}", details={"ref": str(ref)})
 
 
@@ -374,12 +374,16 @@ _KEY: Final = attrs.fields(Get).key
 
 @frozen(kw_only=True, eq=False, repr=False, slots=False)
 class Put(Operation[Written]):
-    """Create or replace the value at a key. Raises `Conflict` or `AlreadyExists` by its condition."""
+    """Create or replace the value at a key. Raises `Conflict` or `AlreadyExists` by its condition.
+
+    `text` is what `orcodm.values.encode` makes of the value, where that is at hand; it is not compared.
+    """
 
     collection: str = attrs.field(validator=_name)
     key: str = attrs.field(validator=_name)
     value: Any
     condition: Condition = attrs.field(default=None, validator=_condition)
+    text: bytes | None = attrs.field(default=None, eq=False, repr=False)
 
 
 @frozen(kw_only=True, eq=False, repr=False, slots=False)

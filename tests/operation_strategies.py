@@ -135,6 +135,7 @@ def make(kind: type[Any]) -> Make:
         **{
             attribute.name: SPECIAL.get((kind, attribute.name), ATTRIBUTES.get(attribute.name))
             for attribute in attrs.fields(kind)
+            if attribute.eq
         },
     )
 

@@ -184,11 +184,11 @@ class Document(Tracked, Model):
             raise UsageError(f"this {type(self).__name__} has no key: it was never saved")
         return self._reading.at(self.key)
 
-    def _write(self, value: Any, condition: Condition) -> Put | Post:
+    def _write(self, value: Any, text: bytes, condition: Condition) -> Put | Post:
         self._concrete()
         if self.key is None:
             return Post(collection=self.collection, value=value)
-        return Put(collection=self.collection, key=self.key, value=value, condition=condition)
+        return Put(collection=self.collection, key=self.key, value=value, condition=condition, text=text)
 
     def _erase(self, condition: Condition, purge: bool) -> Delete:
         read = self._read()

@@ -126,7 +126,7 @@ class Event(Placed, Model):
     def _read(self) -> GetEvent:
         return GetEvent(**self._point())
 
-    def _write(self, value: Any, condition: Condition) -> PostEvent | PutEvent:
+    def _write(self, value: Any, text: bytes, condition: Condition) -> PostEvent | PutEvent:
         if self._state.ref is None:
             return PostEvent(**self._place(), value=value, timestamp=self._timestamp)
         return PutEvent(**self._point(), value=value, condition=condition)

@@ -92,8 +92,8 @@ class Model:
         return Expr(path, members, known.type, mapping.encode)
 
     @classmethod
-    def _normal(cls, value: Any) -> Any:
-        if not cls._upgrades and cls.schema().keeps(value):
+    def _normal(cls, value: Any, loaded: bool = False) -> Any:
+        if not cls._upgrades and (cls._schema or cls.schema()).keeps(value, loaded):
             return value
         return cls.from_value(value)._dumped(validate=False)
 

@@ -178,12 +178,14 @@ class Relation(Tracked, Generic[S, T]):
     def _upgraded(cls, value: Any) -> Any:
         return value
 
-    _normal = _upgraded  # properties have no model that could change them
+    @classmethod
+    def _normal(cls, value: Any, loaded: bool = False) -> Any:
+        return value  # properties have no model that could change them
 
     def _read(self) -> GetRelation:
         return GetRelation(**self._ends())
 
-    def _write(self, value: Any, condition: Condition) -> PutRelation:
+    def _write(self, value: Any, text: bytes, condition: Condition) -> PutRelation:
         return PutRelation(**self._ends(), value=value, condition=condition)
 
     def _erase(self, condition: Condition, purge: bool) -> DeleteRelation:

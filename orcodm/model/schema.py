@@ -104,11 +104,15 @@ class Schema:
         self.validates = bool(self._validated or self._nested)
         """Whether there are validators, or may be in nested objects."""
 
-    def keeps(self, value: Any) -> bool:
-        """Whether what `fill` and `to_value` make of a stored value is known to be the same."""
+    def keeps(self, value: Any, loaded: bool) -> bool:
+        """Whether what `fill` and `to_value` make of a stored value is known to be the same.
+
+        `loaded` says that an instance was filled with it before, and that what was seen of that tells of any
+        change.
+        """
         if not self._plain or type(value) is not dict or tuple(value) != self._order:
             return False
-        return self._load(value, dict.fromkeys(self._outside)) is not False
+        return loaded or self._load(value, dict.fromkeys(self._outside)) is not False
 
     def fill(self, instance: Model, value: Any) -> Seen | None:
         """Set an instance's fields from a JSON object; members the model does not know become its extra.

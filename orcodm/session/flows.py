@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 
-from attrs import evolve
+from attrs import define, evolve
 from blinker import Signal
 
 from .. import signals
@@ -42,7 +42,7 @@ from ..values import encode
 from .conflicts import combined, describe, resolve
 from .merge import Overlap, same
 from .state import Identity, Mapped, State
-from .tracking import changes, checked, shown, shown_key, spelled, stand_on, untouched
+from .tracking import changes, checked, compared, shown, shown_key, spelled, stand_on, untouched
 from .unit import Pending, Unit
 
 D = TypeVar("D", bound=Mapped)
@@ -186,7 +186,7 @@ def save(unit: Unit, document: Mapped, force: bool = False, on_conflict: OnConfl
             return
         value, text = change
         try:
-            result = yield from _write(document._write(value, _condition(document, force)))
+            result = yield from _write(document._write(value, text, _condition(document, force)))
         except Conflict as error:
             yield from _conflict(unit, document, value, error)
             if not (yield from _resolved(error, on_conflict)):
@@ -210,7 +210,7 @@ def restore(unit: Unit, document: Mapped, value: Any) -> Flow[None]:
         unit.settle(document)
         return
     try:
-        result = yield from _write(document._write(written, _condition(document, False)))
+        result = yield from _write(document._write(written, text, _condition(document, False)))
     except Conflict as error:
         yield from _conflict(unit, document, written, error)
         raise
@@ -280,7 +280,8 @@ def patch(unit: Unit, document: Any, operations: Sequence[dict[str, Any]]) -> Fl
 # -- writing many ----------------------------------------------------------------------------------
 
 
-class Planned(NamedTuple):
+@define(eq=False)
+class Planned:
     """One operation of a commit: for which document, and what follows from its success."""
 
     operation: Write
@@ -296,7 +297,7 @@ def planned(unit: Unit) -> list[Planned]:
         if untouched(document):
             continue
         _check_identity(document)
-        change = changes(document)
+        change = compared(document)
         if change is not None:
             saves.append(_planned_save(unit, document, *change))
     if not unit.deleted and not unit.relations:
@@ -319,13 +320,13 @@ def commit(unit: Unit) -> Flow[None]:
     plan = planned(unit)
     if not plan:
         return
-    result = yield from perform(Batch(tuple(one.operation for one in plan)))
-    nothing_written = any(isinstance(outcome, Aborted) for outcome in result.outcomes)
+    result = yield Batch([one.operation for one in plan])
+    nothing_written = Aborted in map(type, result.outcomes)
     written: list[Planned] = []
     failed: list[tuple[Planned, OrcodmError]] = []
     untried: list[Any] = []
     for one, outcome in zip(plan, map(_stored, result.outcomes), strict=True):
-        if isinstance(outcome, OrcodmError) and not isinstance(outcome, Aborted):
+        if isinstance(outcome, OrcodmError) and type(outcome) is not Aborted:
             failed.append((one, outcome))
         elif nothing_written:
             untried.append(one.subject)
@@ -333,7 +334,7 @@ def commit(unit: Unit) -> Flow[None]:
             one.done(outcome)
             written.append(one)
     for one in written:
-        if one.signal is not None:
+        if one.signal is not None and one.signal.receivers:
             yield from _tell(one.signal, unit, one.subject)
     for one, error in failed:
         if isinstance(error, Conflict) and one.signal is not None:
@@ -355,13 +356,13 @@ def bulk(unit: Unit, documents: Sequence[Any]) -> Flow[list[Outcome]]:
             if change is None:
                 outcomes[index] = Outcome(document)
             else:
-                operation = document._write(change[0], _condition(document, False))
+                operation = document._write(*change, _condition(document, False))
                 waiting.append((index, document, operation, change[1]))
         except Exception as error:
             outcomes[index] = Outcome(document, error)
     while waiting:
-        result = yield from perform(Batch(tuple(operation for _, _, operation, _ in waiting)))
-        nothing_written = any(type(outcome) is Aborted for outcome in result.outcomes)
+        result = yield Batch([operation for _, _, operation, _ in waiting])
+        nothing_written = Aborted in map(type, result.outcomes)
         again = []
         for one, outcome in zip(waiting, map(_stored, result.outcomes), strict=True):
             index, document, operation, text = one
@@ -495,7 +496,7 @@ def _announce(unit: Unit) -> Flow[None]:
 
 
 def _planned_save(unit: Unit, document: Mapped, value: Any, text: bytes) -> Planned:
-    operation = document._write(value, _condition(document, False))
+    operation = document._write(value, text, _condition(document, False))
     return Planned(
         operation, document, lambda result: _written(unit, document, result, text), signals.post_save
     )

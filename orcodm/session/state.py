@@ -67,8 +67,11 @@ class Mapped(Protocol):
     def from_value(cls, value: Any) -> Self: ...
 
     @classmethod
-    def _normal(cls, value: Any) -> Any:
-        """What a load and save make of a stored value: itself, where both are known to change nothing."""
+    def _normal(cls, value: Any, loaded: bool = False) -> Any:
+        """What a load and save make of a stored value: itself, where both are known to change nothing.
+
+        `loaded` says that it is the value behind `State.seen`, which need not be tried again.
+        """
 
     @classmethod
     def _upgraded(cls, value: Any) -> Any:
@@ -76,7 +79,8 @@ class Mapped(Protocol):
 
     def _read(self) -> Get | GetEvent: ...
 
-    def _write(self, value: Any, condition: Condition) -> Put | Post | PutEvent | PostEvent: ...
+    def _write(self, value: Any, text: bytes, condition: Condition) -> Put | Post | PutEvent | PostEvent:
+        """The operation that writes a value, which has that JSON text."""
 
     def _erase(self, condition: Condition, purge: bool) -> Delete | DeleteEvent: ...
 

@@ -15,16 +15,20 @@ def changes(document: Mapped) -> tuple[Any, bytes] | None:
 
     What was not changed keeps the spelling it has in the store. Raises `InvalidDocument`.
     """
-    base = document._state.base
+    return None if untouched(document) else compared(document)
+
+
+def compared(document: Mapped) -> tuple[Any, bytes] | None:
+    """The same for a document that was not quickly seen to be untouched."""
+    state = document._state
+    base = state.base
     if base is None:
         return checked(document)
-    if untouched(document):
-        return None
     current, text = checked(document, validate=False)
     if text == base:
         return None
     stored = decode(base)
-    normal = document._normal(stored)
+    normal = document._normal(stored, state.seen is not None)
     if normal is stored:
         # Plain values: what Python calls different is different in JSON, though not the other way round.
         if current == stored and same(current, stored):

@@ -284,8 +284,8 @@ class Current:
         for seq in range(after + 1, upto + 1):
             if (told := lately.get(seq)) is None:
                 return None
-            identity, stored = told
-            changed[identity] = Pending(seq, stored)
+            identity, row = told
+            changed[identity] = Pending(seq, None if row is None else Stored(*row))
         return changed
 
     def holding(self, view: View, field: str, text: str) -> Collection[Pending]:

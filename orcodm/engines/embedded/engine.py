@@ -189,6 +189,7 @@ def batch(transaction: Transaction, operation: Batch) -> BatchResult:
     if (created := _created(transaction, operation.operations)) is not None:
         return BatchResult(created)
     outcomes: list[Any] = []
+    failed = False
     for write in operation.operations:
         try:
             outcomes.append(HANDLERS[type(write)].function(transaction, write))
@@ -197,8 +198,9 @@ def batch(transaction: Transaction, operation: Batch) -> BatchResult:
         except OrcodmError as error:
             # The following are tried all the same, so that every conflict is reported at once.
             outcomes.append(error)
+            failed = True
     result = BatchResult(outcomes)
-    if result.failed:
+    if failed:
         raise _Failed(result)
     return result
 

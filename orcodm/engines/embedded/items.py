@@ -34,7 +34,7 @@ from ...operations import (
 )
 from ...refs import link, tombstone_ref
 from ...values import canonical, decode, encode
-from .documents import ITEM, SMALL, Stored
+from .documents import ITEM, SMALL
 from .pages import all_shown, shown
 from .store import Cursor, Transaction
 
@@ -169,7 +169,7 @@ def list_refs(connection: sqlite3.Connection, operation: ListRefs) -> Page[Versi
 
 def put(transaction: Transaction, operation: Put) -> Written:
     collection, key, value = operation.collection, operation.key, operation.value
-    text, sorted_text = encode(value), canonical(value)
+    text, sorted_text = operation.text or encode(value), canonical(value)
     if type(operation.condition) is IfAbsent:
         # Most often the key is new, and then trying is cheaper than looking first.
         seq = transaction.sequence + 1
@@ -196,7 +196,7 @@ def create(transaction: Transaction, operations: Sequence[Put]) -> list[Written]
     for seq, operation in enumerate(operations, first):
         collection, key, value = operation.collection, operation.key, operation.value
         ref = link(None, canonical(value))
-        versions.append((seq, collection, key, ref, now, bytearray(encode(value))))
+        versions.append((seq, collection, key, ref, now, bytearray(operation.text or encode(value))))
         results.append(Written(collection, key, ref))
     transaction.execute("SAVEPOINT creation")
     transaction.executemany(_ADD_FIRST_VERSION, versions)
@@ -324,4 +324,4 @@ def _tell(
     if text is None:
         transaction.told[seq] = identity, None
     elif len(text) <= SMALL:
-        transaction.told[seq] = identity, Stored(seq, identity, ITEM, collection, key, ref, reftime, text)
+        transaction.told[seq] = identity, (seq, identity, ITEM, collection, key, ref, reftime, text)

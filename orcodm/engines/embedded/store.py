@@ -17,7 +17,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from ...errors import (
@@ -33,6 +33,9 @@ from .schema import check, migrate
 
 R = TypeVar("R")
 Operation = TypeVar("Operation")
+
+Told: TypeAlias = tuple[int, tuple[Any, ...] | None]
+"""An id, and the row that was written under it; None: it is gone."""
 
 Synchronous = Literal["NORMAL", "FULL"]
 
@@ -78,8 +81,8 @@ class Transaction:
             if last is not None and last[0] == self.changed
             else cursor.execute(LAST_SEQUENCE).fetchone()[0]
         )
-        self.told: dict[int, tuple[int, Any]] = {}
-        """By sequence number the id and the row of what was written (None: gone), as far as handlers say."""
+        self.told: dict[int, Told] = {}
+        """By sequence number what was written, as far as handlers say."""
 
     def advance(self) -> int:
         """The next sequence number."""
@@ -102,7 +105,7 @@ class Store:
         self._turn = threading.RLock()
         self.taken = 0
         """How often a connection was taken: whether anybody is at work, for who wants to stand back."""
-        self.lately: dict[int, tuple[int, Any]] = {}
+        self.lately: dict[int, Told] = {}
         """What handlers told of the last commits of this process, which a search then need not read."""
         self.after_fork: list[Callable[[], None]] = []
         """What else has to happen in the child of a fork."""
@@ -182,7 +185,7 @@ class Store:
         finally:
             self._writing.release()
 
-    def _remember(self, told: dict[int, tuple[int, Any]]) -> None:
+    def _remember(self, told: dict[int, Told]) -> None:
         if len(told) + len(self.lately) > LATELY:
             self.lately = {}  # another one: a search may be looking at the old one
         if len(told) <= LATELY:
