@@ -363,10 +363,14 @@ class Get(Operation[Item]):
     with_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
     without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
 
-    def at(self, key: str) -> Self:
-        """The same of another key, for less than a new one. Raises `InvalidKey`."""
+    def at(self, key: str) -> Get:
+        """One that reads the current item at another key, for half of what it else takes. Raises `InvalidKey`."""
         _name(self, _KEY, key)
-        return self._replace(key=key)
+        operation = object.__new__(Get)
+        fields = operation.__dict__
+        fields["collection"], fields["key"] = self.collection, key
+        fields["ref"], fields["with_fields"], fields["without_fields"] = None, (), ()
+        return operation
 
 
 _KEY: Final = attrs.fields(Get).key
@@ -384,6 +388,15 @@ class Put(Operation[Written]):
     value: Any
     condition: Condition = attrs.field(default=None, validator=_condition)
     text: bytes | None = attrs.field(default=None, eq=False, repr=False)
+
+    def at(self, key: str, value: Any, condition: Condition, text: bytes) -> Put:
+        """The like of another key, for a third of what it else takes. Raises `InvalidKey`."""
+        _name(self, _KEY, key)
+        operation = object.__new__(Put)
+        fields = operation.__dict__
+        fields["collection"], fields["key"] = self.collection, key
+        fields["value"], fields["condition"], fields["text"] = value, condition, text
+        return operation
 
 
 @frozen(kw_only=True, eq=False, repr=False, slots=False)

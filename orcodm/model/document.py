@@ -81,6 +81,7 @@ class Document(Tracked, Model):
 
     _outside: ClassVar[frozenset[str]] = frozenset({"key"})  # where it lies, not what it says
     _reading: ClassVar[Get]
+    _writing: ClassVar[Put]
     _root: ClassVar[Any] = None
     _tag: ClassVar[str | None] = None
     _discriminator: ClassVar[str] = "_type"
@@ -100,6 +101,7 @@ class Document(Tracked, Model):
                 setattr(cls, name, Declared(cls, declared_annotations(cls)[name], default))
         if collection is not None:
             cls._reading = Get(collection=collection, key="key")  # the rules for names are the operations'
+            cls._writing = Put(collection=collection, key="key", value=None)
             cls.collection, cls._root, cls._variants, cls._tag = collection, cls, {}, tag
             cls._discriminator = discriminator or "_type"
             cls._order = (SortField("@path.key"),)
@@ -188,7 +190,7 @@ class Document(Tracked, Model):
         self._concrete()
         if self.key is None:
             return Post(collection=self.collection, value=value)
-        return Put(collection=self.collection, key=self.key, value=value, condition=condition, text=text)
+        return self._writing.at(self.key, value, condition, text)
 
     def _erase(self, condition: Condition, purge: bool) -> Delete:
         read = self._read()

@@ -143,7 +143,7 @@ def get(
     model: type = object,
 ) -> Flow[Any]:
     """The document that an operation reads."""
-    known = unit.known(identity)
+    known = unit.known(identity) if identity in unit.identity else None
     if known is not None and id(known) not in unit.deleted:
         return _of(model, known)
     try:
@@ -155,7 +155,8 @@ def get(
             raise
         return default
     document = _made(unit, item, identity, make)
-    yield from _tell(signals.post_load, unit, document)
+    if signals.post_load.receivers:
+        yield from _tell(signals.post_load, unit, document)
     return document
 
 

@@ -100,8 +100,9 @@ def get(cursor: Cursor, operation: Get) -> Item:
     if version is None or version[2] is None:
         raise NotFound.item(collection, key)
     ref, reftime, text = version
-    value, whole = shown(text, operation)
-    return Item(collection, key, ref, value, reftime, whole)
+    if operation.with_fields or operation.without_fields:
+        return Item(collection, key, ref, shown(text, operation)[0], reftime)
+    return Item(collection, key, ref, decode(text), reftime, text)
 
 
 def list_(connection: sqlite3.Connection, operation: List) -> Page[Item]:
