@@ -364,7 +364,7 @@ class Get(Operation[Item]):
     without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
 
     def at(self, key: str) -> Get:
-        """One that reads the current item at another key, for half of what it else takes. Raises `InvalidKey`."""
+        """The like of another key, for half of what it else takes. Raises `InvalidKey`."""
         _name(self, _KEY, key)
         operation = object.__new__(Get)
         fields = operation.__dict__

@@ -285,3 +285,18 @@ def test_a_patch_is_a_value_too() -> None:
     patch = Patch(collection="c", key="k", changes=operations.JsonPatch([{"op": "inc", "path": "n"}]))
     assert patch.changes == operations.JsonPatch(({"op": "inc", "path": "n"},))
     assert patch.upsert is False
+
+
+def test_an_operation_like_another_is_the_one_that_is_made_anew() -> None:
+    read, write = Get(collection="users", key="ada"), Put(collection="users", key="ada", value=None)
+    assert read.at("bob") == Get(collection="users", key="bob")
+    assert vars(read.at("bob")) == vars(Get(collection="users", key="bob"))
+    made = write.at("bob", {"a": 1}, IfMatch("0a"), b'{"a":1}')
+    again = Put(collection="users", key="bob", value={"a": 1}, condition=IfMatch("0a"), text=b'{"a":1}')
+    assert made == again
+    assert vars(made) == vars(again)
+    for key in ("", 1, "x" * 2000, "\ud800"):
+        with pytest.raises(InvalidKey):
+            read.at(key)  # type: ignore[arg-type]
+        with pytest.raises(InvalidKey):
+            write.at(key, None, None, b"null")  # type: ignore[arg-type]

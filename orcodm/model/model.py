@@ -28,6 +28,7 @@ class Model:
     _outside: ClassVar[frozenset[str]] = frozenset()
     _upgrades: ClassVar[bool] = False
     _variants: ClassVar[dict[str, Any]] = {}
+    _extra: dict[str, Any] | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -60,7 +61,7 @@ class Model:
         model = cls._variant(value) if cls._variants else cls
         instance = model.__new__(model)
         if model._outside:
-            instance.__dict__["key"] = key
+            instance.key = key  # type: ignore[attr-defined]
         return instance, instance._fill(model._upgraded(value) if model._upgrades else value)
 
     @classmethod

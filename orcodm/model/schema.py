@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 
 Seen: TypeAlias = "tuple[Any, ...]"
 """The values of an instance's fields at some time; lists as tuples, which a garbage collector lets go of."""
-Convert = Callable[[Mapping[str, Any], dict[str, Any]], "Seen | Literal[False] | None"]
-"""Puts the members of an object, made from an instance's fields, into a dict, or these made from those.
+Fill = Callable[[Mapping[str, Any], Any], "Seen | Literal[False] | None"]
+"""Sets an instance's fields from the members of an object; False, and none is set, where not all of them fit.
 
-Where not all of them fit it answers False, and has put nothing. Else, of fields, what was seen of them: None
-where something that they hold could be changed without notice.
+Else it answers what it saw: None where something that the fields hold could be changed without notice.
 """
+Put = Callable[[Any, dict[str, Any]], bool]
+"""Puts into an object the members made from an instance's fields; False where not all of them fit."""
 
 
 @attrs.define
@@ -112,7 +113,13 @@ class Schema:
         """
         if not self._plain or type(value) is not dict or tuple(value) != self._order:
             return False
-        return loaded or self._load(value, dict.fromkeys(self._outside)) is not False
+        return loaded or self._load(value, self._blank()) is not False
+
+    def _blank(self) -> Any:
+        instance: Any = self.model.__new__(self.model)
+        for name in self._outside:
+            setattr(instance, name, None)
+        return instance
 
     def fill(self, instance: Model, value: Any) -> Seen | None:
         """Set an instance's fields from a JSON object; members the model does not know become its extra.
@@ -123,14 +130,13 @@ class Schema:
         if type(value) is not dict:
             raise Misfit(value, "expected an object")
         if len(value) == self._size:
-            fields = instance.__dict__
             try:
-                seen = self._load(value, fields)
+                seen = self._load(value, instance)
             except Exception:
                 seen = False  # what is wrong, and whatever else is, is told below
             if seen is not False:
-                if "_extra" in fields:
-                    del fields["_extra"]
+                if instance._extra is not None:
+                    del instance._extra
                 return seen
         return self._fill_each(instance, value)
 
@@ -149,26 +155,24 @@ class Schema:
         if problems:
             raise Misfits(problems)
         extra = {member: value[member] for member in value if member not in self._order}
-        instance.__dict__.update(fields)
-        instance.__dict__["_extra"] = extra
-        return None if extra or self._note is None else self._note(instance.__dict__)
+        instance.__dict__.update(fields, _extra=extra)
+        return None if extra or self._note is None else self._note(instance)
 
     def to_value(self, instance: Model, validate: bool = False) -> dict[str, Any]:
         """The JSON object of an instance. Raises `Misfits` with every problem.
 
         Those of validators are looked for only if asked: what is stored may be older than they are.
         """
-        fields = instance.__dict__
         value: dict[str, Any] = {}
         try:
-            fits = self._dump(fields, value) is not False
+            fits = self._dump(instance, value)
         except Exception:
             fits = False
         if not fits:
-            value = self._dump_each(instance, fields, validate)
+            value = self._dump_each(instance, instance.__dict__, validate)
         elif validate and self.validates and (problems := list(self.invalid(instance, value))):
             raise Misfits(problems)
-        extra = fields.get("_extra")
+        extra = instance._extra
         if extra:
             for member, unknown in extra.items():
                 value.setdefault(member, unknown)
@@ -192,17 +196,17 @@ class Schema:
 
     def invalid(self, instance: Model, fitting: Container[str]) -> Iterator[Problem]:
         """What validators say of the members that fit, those of nested objects included."""
-        fields = instance.__dict__
         for attribute in self._validated:
             for validator in attribute.validators if attribute.member in fitting else ():
+                value = getattr(instance, attribute.name)
                 try:
-                    validator(instance, attribute.attrs_attribute, fields[attribute.name])
+                    validator(instance, attribute.attrs_attribute, value)
                 except Exception as error:
                     reason = str(error.args[0]) if error.args else repr(error)
-                    yield Problem(attribute.member, fields[attribute.name], reason)
+                    yield Problem(attribute.member, value, reason)
         for attribute in self._nested:
             if attribute.member in fitting:
-                for path, inner in _models_in(fields[attribute.name], attribute.member):
+                for path, inner in _models_in(getattr(instance, attribute.name), attribute.member):
                     schema = inner.schema()
                     for one in schema.invalid(inner, schema.members):
                         yield Problem(join(path, one.path), one.value, one.reason)
@@ -210,44 +214,50 @@ class Schema:
 
 def _loading(
     attributes: Sequence[Attribute], tag: tuple[str, str] | None, watched: Mapping[str, Plain | None] | None
-) -> Convert:
-    tested = [] if tag is None else [f"if given[{tag[0]!r}] != {tag[1]!r}: return False"]
-    fields = [(each.member, each.name, each.type, each.load) for each in attributes]
-    values = {each.name: f"v{number}" for number, each in enumerate(attributes)}
-    seen = "None" if watched is None else _noting(watched, lambda name: values.get(name, f"made[{name!r}]"))
-    return _converting(fields, tested, {}, seen)
+) -> Fill:
+    lines = [] if tag is None else [f"if value[{tag[0]!r}] != {tag[1]!r}: return False"]
+    fields = [
+        (f"value[{each.member!r}]", f"instance.{each.name}", each.type, each.load) for each in attributes
+    ]
+    known = {each.name: f"v{number}" for number, each in enumerate(attributes)}
+    seen = "None" if watched is None else _noting(watched, lambda name: known.get(name, f"instance.{name}"))
+    fill: Fill = _converting("fill(value, instance)", lines, fields, seen)
+    return fill
 
 
-def _dumping(attributes: Sequence[Attribute], tag: tuple[str, str] | None) -> Convert:
-    fields = [(each.name, each.member, each.type, each.dump) for each in attributes]
-    return _converting(fields, [], {} if tag is None else {tag[0]: repr(tag[1])}, "None")
+def _dumping(attributes: Sequence[Attribute], tag: tuple[str, str] | None) -> Put:
+    lines = [] if tag is None else [f"value[{tag[0]!r}] = {tag[1]!r}"]
+    fields = [
+        (f"instance.{each.name}", f"value[{each.member!r}]", each.type, each.dump) for each in attributes
+    ]
+    put: Put = _converting("put(instance, value)", lines, fields, "True")
+    return put
 
 
 def _converting(
-    fields: Sequence[tuple[str, str, Any, Callable[[Any], Any]]],
-    lines: Sequence[str],
-    made: dict[str, str],
+    signature: str,
+    lines: Iterable[str],
+    fields: Iterable[tuple[str, str, Any, Callable[[Any], Any]]],
     result: str,
-) -> Convert:
-    """The function for fields given as name before, name after, type, and what to call for one value.
+) -> Any:
+    """A function of that signature, which begins with these lines and returns that expression.
 
-    It begins with these lines, puts these members first, whose values are expressions, and returns that one.
-    The value of the field with the number 0 is `v0`.
+    Between them it takes a value of each field from one place and puts what becomes of it into another; where
+    the type is not plain, that is what a function makes of it. What becomes of the first is `v0`.
     """
     names: dict[str, Any] = {}
-    lines, made = list(lines), dict(made)
-    for number, (before, after, type_, function) in enumerate(fields):
-        value = made[after] = f"v{number}"
-        lines.append(f"{value} = given[{before!r}]")
+    taken, put = list(lines), []
+    for number, (source, target, type_, function) in enumerate(fields):
+        value = f"v{number}"
+        taken.append(f"{value} = {source}")
+        put.append(f"{target} = {value}")
         if (plain := plain_type(type_)) is not None:
-            lines += _tested(value, plain)
+            taken += _tested(value, plain)
         else:
             names[f"f{number}"] = function
-            lines.append(f"{value} = f{number}({value})")
-    lines += [f"made[{name!r}] = {value}" for name, value in made.items()]
-    exec("\n    ".join(["def convert(given, made):", *lines, f"return {result}"]), names)
-    convert: Convert = names["convert"]
-    return convert
+            taken.append(f"{value} = f{number}({value})")
+    exec("\n    ".join([f"def {signature}:", *taken, *put, f"return {result}"]), names)
+    return names[signature.partition("(")[0]]
 
 
 def _tested(value: str, plain: Plain) -> list[str]:
@@ -300,16 +310,15 @@ def _noting(watched: Mapping[str, Plain | None], value: Callable[[str], str]) ->
     return f"({''.join(f'{each}, ' for each in copies)})"
 
 
-def _note(watched: Mapping[str, Plain | None]) -> Callable[[dict[str, Any]], Seen]:
-    note: Callable[[dict[str, Any]], Seen]
-    note = eval(f"lambda fields: {_noting(watched, lambda name: f'fields[{name!r}]')}")
+def _note(watched: Mapping[str, Plain | None]) -> Callable[[Any], Seen]:
+    note: Callable[[Any], Seen] = eval(f"lambda instance: {_noting(watched, 'instance.{}'.format)}")
     return note
 
 
 def _untouched(watched: Mapping[str, Plain | None]) -> Callable[[Any, Seen], bool]:
     tests = []
     for number, (name, plain) in enumerate(watched.items()):
-        now, then = f"fields[{name!r}]", f"seen[{number}]"
+        now, then = f"instance.{name}", f"seen[{number}]"
         if plain is None:
             tests.append(f"{now} is {then}")
         elif plain.scalar is str:  # what is equal to a text is written as that text
@@ -317,17 +326,16 @@ def _untouched(watched: Mapping[str, Plain | None]) -> Callable[[Any, Seen], boo
         else:
             tests.append(f"same({now}, {then})")
     names: dict[str, Any] = {"same": _same_elements}
-    exec(_UNTOUCHED.format(" and ".join([*tests, "not fields.get('_extra')"])), names)
+    exec(_UNTOUCHED.format(" and ".join([*tests, "not instance._extra"])), names)
     untouched: Callable[[Any, Seen], bool] = names["untouched"]
     return untouched
 
 
 _UNTOUCHED: Final = """
 def untouched(instance, seen):
-    fields = instance.__dict__
     try:
         return {}
-    except KeyError:  # an attribute was deleted
+    except AttributeError:  # one was deleted
         return False
 """
 
