@@ -25,7 +25,10 @@ def rows(ground: Ground) -> Iterator[Row]:
     yield from loading(ground)
     ground.loaded(OURS).settle()
     keys, lemmas = ground.sample(5_000), ground.lemmas(200)
-    yield row("get", lambda store: store.get(keys), faster("SQLAlchemy", 4), faster("sqlite3", 0.5))
+    hundreds = [keys[number : number + 100] for number in range(0, len(keys), 100)]
+    reading = faster("SQLAlchemy", 4), faster("sqlite3", 0.5)
+    yield row("get, 100 in a session", lambda store: sum(map(store.get, hundreds)), *reading)
+    yield row("get, 5,000 in a session", lambda store: store.get(keys), *reading)
     yield row("every document", lambda store: store.walk(), faster("SQLAlchemy", 1))
     yield row("get, change, save", lambda store: store.save(keys[:1_000]), faster("SQLAlchemy", 5))
     yield row("one more document", lambda store: store.add(500))
