@@ -201,10 +201,8 @@ class Document(Tracked, Model):
 
     @classmethod
     def _get_flow(cls, unit: Unit, key: str, default: Any) -> Flow[Any]:
-        collection = cls.collection
-        if not collection:
-            cls._concrete()
-        return flows.get(unit, cls._reading.at(key), (collection, key), cls._of_item, default, cls)
+        cls._concrete()
+        return flows.get(unit, cls._reading.at(key), (cls.collection, key), cls._of_item, default, cls)
 
     @classmethod
     def _of_item(cls, item: Item) -> tuple[Self, Seen | None]:

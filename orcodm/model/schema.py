@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 Seen: TypeAlias = "tuple[Any, ...]"
 """The values of an instance's fields at some time; lists as tuples, which a garbage collector lets go of."""
-Fill = Callable[[Mapping[str, Any], Any], "Seen | Literal[False] | None"]
+Filler = Callable[[Mapping[str, Any], Any], "Seen | Literal[False] | None"]
 """Sets an instance's fields from the members of an object; False, and none is set, where not all of them fit.
 
 Else it answers what it saw: None where something that the fields hold could be changed without notice.
 """
-Put = Callable[[Any, dict[str, Any]], bool]
+Dumper = Callable[[Any, dict[str, Any]], bool]
 """Puts into an object the members made from an instance's fields; False where not all of them fit."""
 
 
@@ -155,7 +155,10 @@ class Schema:
         if problems:
             raise Misfits(problems)
         extra = {member: value[member] for member in value if member not in self._order}
-        instance.__dict__.update(fields, _extra=extra)
+        for name, loaded in fields.items():
+            setattr(instance, name, loaded)
+        if extra or instance._extra is not None:
+            instance._extra = extra
         return None if extra or self._note is None else self._note(instance)
 
     def to_value(self, instance: Model, validate: bool = False) -> dict[str, Any]:
@@ -214,24 +217,24 @@ class Schema:
 
 def _loading(
     attributes: Sequence[Attribute], tag: tuple[str, str] | None, watched: Mapping[str, Plain | None] | None
-) -> Fill:
+) -> Filler:
     lines = [] if tag is None else [f"if value[{tag[0]!r}] != {tag[1]!r}: return False"]
     fields = [
         (f"value[{each.member!r}]", f"instance.{each.name}", each.type, each.load) for each in attributes
     ]
     known = {each.name: f"v{number}" for number, each in enumerate(attributes)}
     seen = "None" if watched is None else _noting(watched, lambda name: known.get(name, f"instance.{name}"))
-    fill: Fill = _converting("fill(value, instance)", lines, fields, seen)
+    fill: Filler = _converting("fill(value, instance)", lines, fields, seen)
     return fill
 
 
-def _dumping(attributes: Sequence[Attribute], tag: tuple[str, str] | None) -> Put:
+def _dumping(attributes: Sequence[Attribute], tag: tuple[str, str] | None) -> Dumper:
     lines = [] if tag is None else [f"value[{tag[0]!r}] = {tag[1]!r}"]
     fields = [
         (f"instance.{each.name}", f"value[{each.member!r}]", each.type, each.dump) for each in attributes
     ]
-    put: Put = _converting("put(instance, value)", lines, fields, "True")
-    return put
+    dump: Dumper = _converting("dump(instance, value)", lines, fields, "True")
+    return dump
 
 
 def _converting(

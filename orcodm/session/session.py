@@ -272,8 +272,7 @@ class Session:
 
     def _enter(self, task: Any) -> bool:
         """Claim the session; False where the same thread and task has it already, as a signal's receiver."""
-        if self.closed:
-            self._check_open()
+        self._check_open()
         user = (get_ident(), task)
         if self._lock.acquire(False):
             self._user = user

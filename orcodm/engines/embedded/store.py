@@ -59,7 +59,7 @@ SELECT max(ifnull((SELECT max(seq) FROM versions), 0), ifnull((SELECT max(seq) F
 
 
 class Cursor(sqlite3.Cursor):
-    """A connection with its cursor, so that not every statement has to make one."""
+    """The cursor that a connection keeps, so that not every statement has to make one."""
 
     last: tuple[int, int] | None = None
     """SQLite's number for what other connections have changed, and the last sequence number at that time."""
