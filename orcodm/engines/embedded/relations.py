@@ -47,9 +47,11 @@ _HOP: Final = (
     "FROM ends{} s CROSS JOIN relations r ON r.collection = s.collection AND r.key = s.key AND r.kind = ?"
 )
 _TO_LIVING: Final = " CROSS JOIN heads h ON h.collection = r.to_collection AND h.key = r.to_key AND h.live"
+# Mostly none is gone at all, which is looked for once.
 _NOT_GONE: Final = (
-    " WHERE NOT EXISTS (SELECT 1 FROM heads h INDEXED BY heads_gone"
-    " WHERE h.collection = r.to_collection AND h.key = r.to_key AND NOT h.live)"
+    " WHERE (NOT EXISTS (SELECT 1 FROM heads INDEXED BY heads_gone WHERE NOT live)"
+    " OR NOT EXISTS (SELECT 1 FROM heads h INDEXED BY heads_gone"
+    " WHERE h.collection = r.to_collection AND h.key = r.to_key AND NOT h.live))"
 )
 _ADD: Final = "INSERT INTO relations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _UPDATE: Final = "UPDATE relations SET seq = ?, ref = ?, reftime = ?, value = ?" + _WHERE
