@@ -18,9 +18,11 @@ ONCE = 200_000
 
 
 def rows(ground: Ground) -> Iterator[Row]:
-    def row(work: str, do: Callable[[Any], int], *bars: Bar) -> Row:
-        costs = ground.by_turns({name: doing(do, store) for name, store in ground.stores().items()})
-        return Row("mapper", work, ground.size, costs, bars)
+    def row(work: str, do: Callable[[Any], int], *bars: Bar, ours: Callable[[Any], int] | None = None) -> Row:
+        sides = {name: doing(do, store) for name, store in ground.stores().items()}
+        if ours is not None:
+            sides[OURS] = doing(ours, ground.loaded(OURS))
+        return Row("mapper", work, ground.size, ground.by_turns(sides), bars)
 
     yield from loading(ground)
     ground.loaded(OURS).settle()
@@ -29,6 +31,8 @@ def rows(ground: Ground) -> Iterator[Row]:
     reading = faster("SQLAlchemy", 4), faster("sqlite3", 0.5)
     yield row("get, 100 in a session", lambda store: sum(map(store.get, hundreds)), *reading)
     yield row("get, 5,000 in a session", lambda store: store.get(keys), *reading)
+    outside = "get, ours outside of a session"
+    yield row(outside, lambda store: store.get(keys), *reading, ours=lambda store: store.get_alone(keys))
     yield row("every document", lambda store: store.walk(), faster("SQLAlchemy", 1))
     yield row("get, change, save", lambda store: store.save(keys[:1_000]), faster("SQLAlchemy", 5))
     yield row("one more document", lambda store: store.add(500))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from orcodm import Document, Events, Field, Related, Relations, Series, Session, connect
+from orcodm import Document, Events, Field, Related, Relations, Series, Session, bind, connect
 from orcodm import Event as BaseEvent
 
 from ..wordnet import Synset
@@ -65,6 +65,14 @@ class Ours(Store):
         with Session(self.engine) as session:
             for key in keys:
                 session.get(Word, key)
+        return len(keys)
+
+    def get_alone(self, keys: Sequence[str]) -> int:
+        """The same outside of any session, which would hold them."""
+        bind(self.engine)
+        for key in keys:
+            Word.get(key)
+        bind(None)
         return len(keys)
 
     def save(self, keys: Sequence[str]) -> int:
