@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orcodm.engines.connect import connect
-from orcodm.engines.embedded import schema
+from orcodm.engines.embedded import schema, store
 from orcodm.engines.embedded.engine import HANDLERS, EmbeddedEngine
 from orcodm.engines.embedded.records import _PHASES
 from orcodm.engines.embedded.relations import _walk
@@ -139,6 +139,24 @@ def test_a_failed_batch_writes_nothing_and_names_every_failure(engine: EmbeddedE
     ]
     with pytest.raises(NotFound):
         get(engine, "new")
+
+
+@pytest.mark.parametrize("size", [None, 4096])
+def test_the_log_is_as_long_in_a_file_with_other_pages(
+    path: Path, size: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if size is not None:  # as in the files of before
+        monkeypatch.setattr(store, "PAGE_BYTES", size)
+        EmbeddedEngine(str(path)).close()
+        monkeypatch.undo()
+    engine = EmbeddedEngine(str(path))
+    put(engine, "a", "x" * 10_000)
+    connection = engine._store._idle[0].connection
+    pages = connection.execute("PRAGMA wal_autocheckpoint").fetchone()[0]
+    assert connection.execute("PRAGMA page_size").fetchone()[0] == (size or store.PAGE_BYTES)
+    assert pages * (size or store.PAGE_BYTES) == store.LOG_BYTES
+    assert get(engine, "a").value == "x" * 10_000
+    engine.close()
 
 
 STEPS = st.lists(
