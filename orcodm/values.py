@@ -24,7 +24,6 @@ ENVELOPE = 20
 _PASSTHROUGH = (
     orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
-_dumps = orjson.dumps
 _SORTED = _PASSTHROUGH | orjson.OPT_SORT_KEYS
 
 # 2**63 has 19 digits: only a run as long as that can be an integer orjson would round. Every value that is
@@ -78,7 +77,7 @@ def check(value: Any) -> None:
 
 def _dump(value: Any, option: int) -> bytes:
     try:
-        data = _dumps(value, None, option)
+        data = orjson.dumps(value, option=option)
     except TypeError:
         check(value)
         # What remains valid here and is not orjson's is an integer beyond 64 bits.

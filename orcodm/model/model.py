@@ -60,8 +60,8 @@ class Model:
         """An instance made from a stored value, and what is seen of its fields."""
         model = cls._variant(value) if cls._variants else cls
         instance = model.__new__(model)
-        if model._outside:
-            instance.key = key  # type: ignore[attr-defined]
+        for name in model._outside:
+            setattr(instance, name, key)
         return instance, instance._fill(model._upgraded(value) if model._upgrades else value)
 
     @classmethod

@@ -94,7 +94,7 @@ class Schema:
         self._size = len(self._order)
         self._outside = tuple(outside)
         watched = _watched(attributes, self._outside)
-        self._load = _loading(attributes, tag, watched)
+        self._load = _loading(model, attributes, tag, watched)
         self._dump = _dumping(attributes, tag)
         self._note = None if watched is None else _note(watched)
         self.untouched = _never if watched is None else _untouched(watched)
@@ -156,7 +156,7 @@ class Schema:
             raise Misfits(problems)
         extra = {member: value[member] for member in value if member not in self._order}
         for name, loaded in fields.items():
-            setattr(instance, name, loaded)
+            object.__setattr__(instance, name, loaded)
         if extra or instance._extra is not None:
             instance._extra = extra
         return None if extra or self._note is None else self._note(instance)
@@ -216,11 +216,16 @@ class Schema:
 
 
 def _loading(
-    attributes: Sequence[Attribute], tag: tuple[str, str] | None, watched: Mapping[str, Plain | None] | None
+    model: Any,
+    attributes: Sequence[Attribute],
+    tag: tuple[str, str] | None,
+    watched: Mapping[str, Plain | None] | None,
 ) -> Filler:
+    # What a class does when it is assigned to is for who changes it, not for what is stored.
+    target = "instance.{}" if model.__setattr__ is object.__setattr__ else "instance.__dict__[{!r}]"
     lines = [] if tag is None else [f"if value[{tag[0]!r}] != {tag[1]!r}: return False"]
     fields = [
-        (f"value[{each.member!r}]", f"instance.{each.name}", each.type, each.load) for each in attributes
+        (f"value[{each.member!r}]", target.format(each.name), each.type, each.load) for each in attributes
     ]
     known = {each.name: f"v{number}" for number, each in enumerate(attributes)}
     seen = "None" if watched is None else _noting(watched, lambda name: known.get(name, f"instance.{name}"))

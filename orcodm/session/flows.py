@@ -143,7 +143,7 @@ def get(
     model: type = object,
 ) -> Flow[Any]:
     """The document that an operation reads."""
-    known = unit.known(identity) if identity in unit.identity else None
+    known = unit.known(identity)
     if known is not None and id(known) not in unit.deleted:
         return _of(model, known)
     try:
@@ -155,8 +155,7 @@ def get(
             raise
         return default
     document = _made(unit, item, identity, make)
-    if signals.post_load.receivers:
-        yield from _tell(signals.post_load, unit, document)
+    yield from _tell(signals.post_load, unit, document)
     return document
 
 
@@ -335,7 +334,7 @@ def commit(unit: Unit) -> Flow[None]:
             one.done(outcome)
             written.append(one)
     for one in written:
-        if one.signal is not None and one.signal.receivers:
+        if one.signal is not None:
             yield from _tell(one.signal, unit, one.subject)
     for one, error in failed:
         if isinstance(error, Conflict) and one.signal is not None:

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextvars import Token
-from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
@@ -256,8 +255,7 @@ class Session:
             return run(flow, self.engine)
         finally:
             if entered:
-                self._user = None
-                self._lock.release()
+                self._exit()
 
     async def _arun(self, flow: Flow[R]) -> R:
         if not self._unit.tracking:
@@ -267,14 +265,13 @@ class Session:
             return await arun(flow, self.engine)
         finally:
             if entered:
-                self._user = None
-                self._lock.release()
+                self._exit()
 
     def _enter(self, task: Any) -> bool:
         """Claim the session; False where the same thread and task has it already, as a signal's receiver."""
         self._check_open()
-        user = (get_ident(), task)
-        if self._lock.acquire(False):
+        user = (threading.get_ident(), task)
+        if self._lock.acquire(blocking=False):
             self._user = user
             return True
         holder = self._user
@@ -284,6 +281,10 @@ class Session:
             "this session is at work in another thread or task: give each its own Session; "
             "the engine may be shared"
         )
+
+    def _exit(self) -> None:
+        self._user = None
+        self._lock.release()
 
     def _check_open(self) -> None:
         if self.closed:

@@ -40,7 +40,7 @@ class Unit:
 
     def known(self, identity: Identity) -> Any | None:
         """The object that stands for a stored thing in this session."""
-        document = self.identity.get(identity) if self.tracking else None
+        document = self.identity.get(identity)
         # One that waits to be created may have got another key since.
         return document if document is None or document._identity == identity else None
 
@@ -155,9 +155,8 @@ class Unit:
 
     def stored(self) -> Iterator[Any]:
         """The documents that stand on a stored version and are not to be deleted."""
-        added, deleted = self.added, self.deleted
         for identity, document in list(self.identity.items()):
-            if id(document) in added or id(document) in deleted:
+            if id(document) in self.added or id(document) in self.deleted:
                 continue
             if document._state.identity == identity:
                 yield document

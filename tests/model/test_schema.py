@@ -96,3 +96,20 @@ def test_a_deleted_attribute_is_told_whatever_was_dumped_before() -> None:
     del document.name
     with pytest.raises(InvalidDocument, match="the attribute was deleted"):
         document.to_value()
+
+
+def test_what_is_loaded_is_not_assigned() -> None:
+    class Sealed(Document, collection="sealed"):
+        name: Field[str]
+        size: Field[int | None] = field(default=None)
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name in ("name", "size"):
+                raise TypeError("sealed")
+            super().__setattr__(name, value)
+
+    whole, part = Sealed.from_value({"name": "a", "size": 1}), Sealed.from_value({"name": "b"})
+    assert (whole.name, whole.size, part.name, part.size) == ("a", 1, "b", None)
+    assert whole.to_value() == {"name": "a", "size": 1}
+    with pytest.raises(TypeError, match="sealed"):
+        whole.size = 2

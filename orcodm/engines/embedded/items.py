@@ -100,9 +100,8 @@ def get(cursor: Cursor, operation: Get) -> Item:
     if version is None or version[2] is None:
         raise NotFound.item(collection, key)
     ref, reftime, text = version
-    if operation.with_fields or operation.without_fields:
-        return Item(collection, key, ref, shown(text, operation)[0], reftime)
-    return Item(collection, key, ref, decode(text), reftime, text)
+    value, whole = shown(text, operation)
+    return Item(collection, key, ref, value, reftime, whole)
 
 
 def list_(connection: sqlite3.Connection, operation: List) -> Page[Item]:
