@@ -1,7 +1,8 @@
-"""JSON values as text: encode, decode, canonical form. orjson, where it is exact.
+"""JSON values as text: encode, decode, canonical form.
 
-orjson reads integers beyond 64 bits as floats and writes NaN as null, so those two cases take the
-standard library's path; everything else pays nothing for them.
+msgspec reads, since it is exact with integers of any size (beyond 64 bits they are floats to orjson). orjson
+writes, since it refuses what is not JSON; it writes NaN as null and no integer beyond 64 bits, so those two
+cases take a path of their own.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 import orjson
 
 from .errors import InvalidValue
@@ -18,19 +20,12 @@ from .errors import InvalidValue
 MAX_DEPTH = 200
 """How deep lists and objects may nest in a value."""
 
-ENVELOPE = 20
-"""How deep a value may lie within the texts that are decoded: pages, batches, what holds them."""
-
 _PASSTHROUGH = (
     orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
 _SORTED = _PASSTHROUGH | orjson.OPT_SORT_KEYS
 
-# 2**63 has 19 digits: only a run as long as that can be an integer orjson would round. Every value that is
-# read is searched for one, and with all digits made equal that takes a quarter of what a pattern takes. And
-# `count` half of what `in` takes, which first tries whether it is given a number.
-_DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
-_LONG_RUN = b"0" * 19
+_decode = msgspec.json.Decoder().decode
 
 
 def encode(value: Any) -> bytes:
@@ -51,17 +46,10 @@ def canonical(value: Any) -> bytes:
 
 def decode(data: bytes | str) -> Any:
     """The value of a JSON text, which may hold values. Raises `ValueError` where it is no JSON."""
-    raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-    if not raw.translate(_DIGITS_ALIKE).count(_LONG_RUN):
-        return orjson.loads(raw)
-    # orjson cannot vet the text first: an integer of 309 digits is an infinity to it. What the standard
-    # library takes and JSON does not have (NaN, 1e999, a lone surrogate) is what `check` refuses.
     try:
-        value = json.loads(raw.decode())
+        return _decode(data)
     except RecursionError:
         raise ValueError("nested too deep") from None
-    _check(value, "", -ENVELOPE)
-    return value
 
 
 def decode_all(texts: Iterable[bytes]) -> list[Any]:
