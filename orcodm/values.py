@@ -1,13 +1,12 @@
 """JSON values as text: encode, decode, canonical form.
 
-msgspec reads, since it is exact with integers of any size (beyond 64 bits they are floats to orjson). orjson
-writes, since it refuses what is not JSON; it writes NaN as null and no integer beyond 64 bits, so those two
-cases take a path of their own.
+msgspec reads, and writes the canonical form: it is exact with integers of any size (beyond 64 bits they are
+floats to orjson), and keeps to one spelling of floats, which refs are made of (orjson's 1e16 became 1e+16 in
+version 3.12). orjson writes what is stored, since it refuses what is not JSON.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -23,9 +22,8 @@ MAX_DEPTH = 200
 _PASSTHROUGH = (
     orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
-_SORTED = _PASSTHROUGH | orjson.OPT_SORT_KEYS
-
 _decode = msgspec.json.Decoder().decode
+_sorted = msgspec.json.Encoder(order="sorted").encode
 
 
 def encode(value: Any) -> bytes:
@@ -36,12 +34,24 @@ def encode(value: Any) -> bytes:
     or dict, and nesting deeper than `MAX_DEPTH`. (A UUID is written as its text and a member of an
     Enum as its value, since orjson does so by itself and asking each value would double the cost.)
     """
-    return _dump(value, _PASSTHROUGH)
+    try:
+        data = orjson.dumps(value, option=_PASSTHROUGH)
+    except TypeError:
+        check(value)
+        return msgspec.json.encode(value)  # what is valid here and not orjson's: an integer beyond 64 bits
+    # Only a value that shows as null can have been NaN; only that many brackets can nest too deep, and each
+    # of them is closed again.
+    if data.count(b"null") or (len(data) > 2 * MAX_DEPTH and data.count(b"[") + data.count(b"{") > MAX_DEPTH):
+        check(value)
+    return data
 
 
 def canonical(value: Any) -> bytes:
-    """Compact UTF-8 JSON with the members sorted: equal values give equal bytes, and only those do."""
-    return _dump(value, _SORTED)
+    """Compact UTF-8 JSON with the members sorted: equal values give equal bytes, and only those do.
+
+    The value is one that was decoded or that `encode` has taken, which is not looked at again.
+    """
+    return _sorted(value)
 
 
 def decode(data: bytes | str) -> Any:
@@ -61,22 +71,6 @@ def decode_all(texts: Iterable[bytes]) -> list[Any]:
 def check(value: Any) -> None:
     """Raise `InvalidValue` for the first thing in the value that JSON cannot hold."""
     _check(value, "", 0)
-
-
-def _dump(value: Any, option: int) -> bytes:
-    try:
-        data = orjson.dumps(value, option=option)
-    except TypeError:
-        check(value)
-        # What remains valid here and is not orjson's is an integer beyond 64 bits.
-        return json.dumps(
-            value, ensure_ascii=False, separators=(",", ":"), sort_keys=bool(option & orjson.OPT_SORT_KEYS)
-        ).encode()
-    # Only a value that shows as null can have been NaN; only that many brackets can nest too deep, and each
-    # of them is closed again.
-    if data.count(b"null") or (len(data) > 2 * MAX_DEPTH and data.count(b"[") + data.count(b"{") > MAX_DEPTH):
-        check(value)
-    return data
 
 
 def _check(value: Any, path: str, depth: int) -> None:

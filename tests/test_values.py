@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 from datetime import datetime
+from enum import Enum
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import example, given, settings
@@ -87,6 +89,22 @@ def test_a_tuple_is_written_as_a_list() -> None:
     assert encode({"a": (1, (2,))}) == b'{"a":[1,[2]]}'
 
 
+def test_the_canonical_form_of_numbers_stays_what_it_is_since_refs_are_made_of_it() -> None:
+    numbers = [1e16, 1.5e300, 1e15, 1e-5, 1e-7, 5e-324, -0.0, 100.0, 2**63, -(2**70), 12345678901234567890.0]
+    text = "[1e16,1.5e300,1000000000000000.0,0.00001,1e-7,5e-324,-0.0,100.0,9223372036854775808,"
+    assert canonical(numbers).decode() == text + "-1180591620717411303424,1.2345678901234567e19]"
+
+
+class Colour(Enum):
+    RED = "red"
+    PAIR = (1, 2.5)
+
+
+def test_what_is_encoded_without_being_json_has_the_canonical_form_of_its_text() -> None:
+    value = {"id": UUID(int=1), "colours": [Colour.RED, Colour.PAIR]}
+    assert canonical(value) == canonical(decode(encode(value)))
+
+
 class Text(str):
     """A subclass of str: it would come back as something else."""
 
@@ -118,7 +136,7 @@ circle.append(circle)
     ],
 )
 def test_what_json_cannot_hold_is_refused_with_its_path(value: Any, path: str, reason: str) -> None:
-    for write in (encode, canonical, check):
+    for write in (encode, check):
         with pytest.raises(InvalidValue) as caught:
             write(value)
         assert caught.value.path == path

@@ -195,8 +195,9 @@ def create(transaction: Transaction, operations: Sequence[Put]) -> list[Written]
     versions, results = [], []
     for seq, operation in enumerate(operations, first):
         collection, key, value = operation.collection, operation.key, operation.value
+        text = operation.text or encode(value)
         ref = link(None, canonical(value))
-        versions.append((seq, collection, key, ref, now, bytearray(operation.text or encode(value))))
+        versions.append((seq, collection, key, ref, now, bytearray(text)))
         results.append(Written(collection, key, ref))
     transaction.execute("SAVEPOINT creation")
     transaction.executemany(_ADD_FIRST_VERSION, versions)
