@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, Final, Generic, Self, TypeVar
 
 import attrs
-from attrs import Attribute, frozen
+from attrs import Attribute, define, frozen
 
 from .errors import InvalidKey, InvalidParameter, MalformedRef, OrcodmError
 
@@ -166,8 +166,10 @@ class Value:
     """Equal where class and attributes are, hashed and shown by them, as attrs would generate it.
 
     Written once: generating it for each of these classes took half of the time that importing them takes.
-    They have no slots, since a frozen class fills those at twice the cost, and no value lives for long.
+    What is frozen has no slots, which a frozen class fills at twice the cost.
     """
+
+    __slots__ = ()
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -181,12 +183,6 @@ class Value:
         cls: Any = type(self)
         shown = [f"{one.name}={getattr(self, one.name)!r}" for one in attrs.fields(cls) if one.repr]
         return f"{cls.__name__}({', '.join(shown)})"
-
-    def _replace(self, **valid: Any) -> Self:
-        """A copy with other values, at which nobody looks again."""
-        copy = object.__new__(type(self))
-        copy.__dict__.update(self.__dict__, **valid)
-        return copy
 
 
 def _compared(value: Any) -> list[Any]:
@@ -221,8 +217,8 @@ Condition = IfMatch | IfAbsent | None
 # -- results ---------------------------------------------------------------------------------------
 
 
-# There are many of these, and names for their values would take as long again as all the rest of making one.
-@frozen(eq=False, repr=False, slots=False)
+# There are many of these: to freeze them would double what making one takes, as would names for the values.
+@define(eq=False, repr=False)
 class Item(Value):
     """A stored value under its key. `reftime` is in milliseconds since the epoch.
 
@@ -242,7 +238,7 @@ class Item(Value):
     distance: float | None = None
 
 
-@frozen(eq=False, repr=False, slots=False)
+@define(eq=False, repr=False)
 class EventItem(Value):
     """A stored event: `timestamp` and `reftime` in milliseconds since the epoch; `text` as in `Item`."""
 
@@ -259,7 +255,7 @@ class EventItem(Value):
     distance: float | None = None
 
 
-@frozen(kw_only=True, eq=False, repr=False, slots=False)
+@define(kw_only=True, eq=False, repr=False)
 class RelationItem(Value):
     """A stored relation; `value` is its properties."""
 
@@ -275,7 +271,7 @@ class RelationItem(Value):
     distance: float | None = None
 
 
-@frozen(kw_only=True, eq=False, repr=False, slots=False)
+@define(kw_only=True, eq=False, repr=False)
 class Version(Value):
     """One entry of a key's history. A deletion has neither ref nor value.
 
@@ -290,7 +286,7 @@ class Version(Value):
     deleted: bool = False
 
 
-@frozen(eq=False, repr=False, slots=False)
+@define(eq=False, repr=False)
 class Written(Value):
     """The answer to a write of an item or a relation: where it is and its new ref."""
 
@@ -299,7 +295,7 @@ class Written(Value):
     ref: str
 
 
-@frozen(kw_only=True, eq=False, repr=False, slots=False)
+@define(kw_only=True, eq=False, repr=False)
 class EventWritten(Value):
     """The answer to a write of an event."""
 
@@ -346,6 +342,12 @@ class BatchResult(Value):
 
 class Operation(Value, Generic[R_co]):
     """Something to ask of an engine; the answer is an `R_co`."""
+
+    def _replace(self, **valid: Any) -> Self:
+        """A copy with other values, at which nobody looks again."""
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__, **valid)
+        return copy
 
 
 @frozen(kw_only=True, eq=False, repr=False, slots=False)
