@@ -111,7 +111,7 @@ class Entry:
             spaced = f" {word} "
             for leaf in self.values(field):
                 if type(leaf) is str and word in (lowered := lower(leaf)):
-                    if spaced in lowered:  # it is a token whatever the rules
+                    if spaced in f" {lowered} ":  # it is a token whatever the rules
                         return True
                     unclear = True
             if not unclear:

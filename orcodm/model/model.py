@@ -59,9 +59,7 @@ class Model:
     def _made(cls, value: Any, key: str | None) -> tuple[Self, Seen | None]:
         """An instance made from a stored value, and what is seen of its fields."""
         model = cls._variant(value) if cls._variants else cls
-        instance = model.__new__(model)
-        for name in model._outside:
-            setattr(instance, name, key)
+        instance: Self = (model._schema or model.schema()).blank(key)
         return instance, instance._fill(model._upgraded(value) if model._upgrades else value)
 
     @classmethod

@@ -92,8 +92,9 @@ class Schema:
         self._tag = {} if tag is None else dict([tag])
         self._order = (*self._tag, *self.members)
         self._size = len(self._order)
-        self._outside = tuple(outside)
-        watched = _watched(attributes, self._outside)
+        self.blank = _making(model, outside)
+        """Makes an instance without its fields; what it is given becomes each of those outside."""
+        watched = _watched(attributes, outside)
         self._load = _loading(model, attributes, tag, watched)
         self._dump = _dumping(attributes, tag)
         self._note = None if watched is None else _note(watched)
@@ -113,13 +114,7 @@ class Schema:
         """
         if not self._plain or type(value) is not dict or tuple(value) != self._order:
             return False
-        return loaded or self._load(value, self._blank()) is not False
-
-    def _blank(self) -> Any:
-        instance: Any = self.model.__new__(self.model)
-        for name in self._outside:
-            setattr(instance, name, None)
-        return instance
+        return loaded or self._load(value, self.blank(None)) is not False
 
     def fill(self, instance: Model, value: Any) -> Seen | None:
         """Set an instance's fields from a JSON object; members the model does not know become its extra.
@@ -215,15 +210,28 @@ class Schema:
                         yield Problem(join(path, one.path), one.value, one.reason)
 
 
+def _making(model: Any, names: Iterable[str]) -> Callable[[Any], Any]:
+    lines = ["def blank(value):", "instance = new(model)"]
+    lines += [f"{_target(model).format(name)} = value" for name in names]
+    known: dict[str, Any] = {"model": model, "new": model.__new__}
+    exec("\n    ".join([*lines, "return instance"]), known)
+    blank: Callable[[Any], Any] = known["blank"]
+    return blank
+
+
+def _target(model: Any) -> str:
+    # What a class does when it is assigned to is for who changes it, not for what is stored.
+    return "instance.{}" if model.__setattr__ is object.__setattr__ else "instance.__dict__[{!r}]"
+
+
 def _loading(
     model: Any,
     attributes: Sequence[Attribute],
     tag: tuple[str, str] | None,
     watched: Mapping[str, Plain | None] | None,
 ) -> Filler:
-    # What a class does when it is assigned to is for who changes it, not for what is stored.
-    target = "instance.{}" if model.__setattr__ is object.__setattr__ else "instance.__dict__[{!r}]"
     lines = [] if tag is None else [f"if value[{tag[0]!r}] != {tag[1]!r}: return False"]
+    target = _target(model)
     fields = [
         (f"value[{each.member!r}]", target.format(each.name), each.type, each.load) for each in attributes
     ]
