@@ -346,7 +346,8 @@ def commit(unit: Unit) -> Flow[None]:
 def bulk(unit: Unit, documents: Sequence[Any]) -> Flow[list[Outcome]]:
     """Save some documents, each with an outcome of its own."""
     outcomes: list[Any] = [None] * len(documents)
-    waiting: list[tuple[int, Any, Write, bytes]] = []
+    texts = [b""] * len(documents)
+    waiting: dict[int, Write] = {}
     for index, document in enumerate(documents):
         try:
             _check_identity(document)
@@ -356,25 +357,25 @@ def bulk(unit: Unit, documents: Sequence[Any]) -> Flow[list[Outcome]]:
             if change is None:
                 outcomes[index] = Outcome(document)
             else:
-                operation = document._write(*change, _condition(document, False))
-                waiting.append((index, document, operation, change[1]))
+                value, texts[index] = change
+                waiting[index] = document._write(value, texts[index], _condition(document, False))
         except Exception as error:
             outcomes[index] = Outcome(document, error)
     while waiting:
-        result = yield Batch([operation for _, _, operation, _ in waiting])
+        result = yield Batch(waiting.values())
         nothing_written = Aborted in map(type, result.outcomes)
-        again = []
-        for one, outcome in zip(waiting, map(_stored, result.outcomes), strict=True):
-            index, document, operation, text = one
+        again = {}
+        for (index, operation), outcome in zip(waiting.items(), map(_stored, result.outcomes), strict=True):
+            document = documents[index]
             if isinstance(outcome, OrcodmError) and type(outcome) is not Aborted:
                 if isinstance(outcome, Conflict):
                     yield from _conflict(unit, document, operation.value, outcome)  # type: ignore[union-attr]
                 outcomes[index] = Outcome(document, outcome)
             elif nothing_written:
-                again.append(one)
+                again[index] = operation
             else:
                 document._stored(outcome)
-                stand_on(document, outcome.ref, text)
+                stand_on(document, outcome.ref, texts[index])
                 unit.added.pop(id(document), None)
                 outcomes[index] = Outcome(document)
                 if signals.post_save.receivers:
