@@ -38,7 +38,8 @@ class Model:
         declare(cls, value_semantics=cls._value_semantics)
 
     def __attrs_post_init__(self) -> None:
-        self.to_value()  # every problem at once, and at the line that made it
+        if not (self._schema or self.schema()).fits(self):
+            self.to_value()  # every problem at once, and at the line that made it
 
     @property
     def extra(self) -> dict[str, Any]:

@@ -105,6 +105,8 @@ class Schema:
         self._nested = tuple(attribute for attribute in attributes if _mentions_model(attribute.type))
         self.validates = bool(self._validated or self._nested)
         """Whether there are validators, or may be in nested objects."""
+        self.fits = _fitting(attributes) if self._plain and not self.validates else _never
+        """Whether the fields of an instance are quickly seen to be valid."""
 
     def keeps(self, value: Any, loaded: bool) -> bool:
         """Whether what `fill` and `to_value` make of a stored value is known to be the same.
@@ -250,23 +252,31 @@ def _dumping(attributes: Sequence[Attribute], tag: tuple[str, str] | None) -> Du
     return dump
 
 
+def _fitting(attributes: Sequence[Attribute]) -> Callable[[Any], bool]:
+    fields = [(f"instance.{each.name}", None, each.type, each.dump) for each in attributes]
+    fits: Callable[[Any], bool] = _converting("fits(instance)", (), fields, "True")
+    return fits
+
+
 def _converting(
     signature: str,
     lines: Iterable[str],
-    fields: Iterable[tuple[str, str, Any, Callable[[Any], Any]]],
+    fields: Iterable[tuple[str, str | None, Any, Callable[[Any], Any]]],
     result: str,
 ) -> Any:
     """A function of that signature, which begins with these lines and returns that expression.
 
-    Between them it takes a value of each field from one place and puts what becomes of it into another; where
-    the type is not plain, that is what a function makes of it. What becomes of the first is `v0`.
+    Between them it takes a value of each field from one place and puts what becomes of it into another, where
+    one is given. That is, if the type is not plain, what a function makes of it. What becomes of the first is
+    `v0`.
     """
     names: dict[str, Any] = {}
     taken, put = list(lines), []
     for number, (source, target, type_, function) in enumerate(fields):
         value = f"v{number}"
         taken.append(f"{value} = {source}")
-        put.append(f"{target} = {value}")
+        if target is not None:
+            put.append(f"{target} = {value}")
         if (plain := plain_type(type_)) is not None:
             taken += _tested(value, plain)
         else:
@@ -356,7 +366,7 @@ def untouched(instance, seen):
 """
 
 
-def _never(instance: Any, seen: Seen) -> bool:
+def _never(instance: Any, seen: Seen = ()) -> bool:
     return False
 
 
