@@ -248,24 +248,20 @@ class Session:
     # -- running flows
 
     def _run(self, flow: Flow[R]) -> R:
-        if not self._unit.tracking:
+        if not self._unit.tracking or not self._enter(None):
             return run(flow, self.engine)
-        entered = self._enter(None)
         try:
             return run(flow, self.engine)
         finally:
-            if entered:
-                self._exit()
+            self._exit()
 
     async def _arun(self, flow: Flow[R]) -> R:
-        if not self._unit.tracking:
+        if not self._unit.tracking or not self._enter(_current_task()):
             return await arun(flow, self.engine)
-        entered = self._enter(_current_task())
         try:
             return await arun(flow, self.engine)
         finally:
-            if entered:
-                self._exit()
+            self._exit()
 
     def _enter(self, task: Any) -> bool:
         """Claim the session; False where the same thread and task has it already, as a signal's receiver."""

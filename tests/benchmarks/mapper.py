@@ -18,10 +18,8 @@ ONCE = 200_000
 
 
 def rows(ground: Ground) -> Iterator[Row]:
-    def row(work: str, do: Callable[[Any], int], *bars: Bar, ours: Callable[[Any], int] | None = None) -> Row:
+    def row(work: str, do: Callable[[Any], int], *bars: Bar) -> Row:
         sides = {name: doing(do, store) for name, store in ground.stores().items()}
-        if ours is not None:
-            sides[OURS] = doing(ours, ground.loaded(OURS))
         return Row("mapper", work, ground.size, ground.by_turns(sides), bars)
 
     yield from loading(ground)
@@ -29,10 +27,9 @@ def rows(ground: Ground) -> Iterator[Row]:
     keys, lemmas = ground.sample(5_000), ground.lemmas(200)
     hundreds = [keys[number : number + 100] for number in range(0, len(keys), 100)]
     reading = faster("SQLAlchemy", 4), faster("sqlite3", 0.5)
-    yield row("get, 100 in a session", lambda store: sum(map(store.get, hundreds)), *reading)
-    yield row("get, 5,000 in a session", lambda store: store.get(keys), *reading)
-    outside = "get, ours outside of a session"
-    yield row(outside, lambda store: store.get(keys), *reading, ours=lambda store: store.get_alone(keys))
+    yield row("get", lambda store: store.get(keys), *reading)
+    yield row("get, 100 held at once", lambda store: sum(map(store.hold, hundreds)), *reading)
+    yield row("get, 5,000 held at once", lambda store: store.hold(keys), *reading)
     yield row("every document", lambda store: store.walk(), faster("SQLAlchemy", 1))
     yield row("get, change, save", lambda store: store.save(keys[:1_000]), faster("SQLAlchemy", 5))
     yield row("one more document", lambda store: store.add(500))

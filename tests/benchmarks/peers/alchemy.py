@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +59,10 @@ class SQLAlchemy(Store):
             session.commit()
         return len(synsets)
 
-    def get(self, keys: Sequence[str]) -> int:
+    def read(self, keys: Sequence[str]) -> Iterator[WordRow]:
         with Session(self.engine) as session:
             for key in keys:
-                session.get_one(WordRow, key)
-        return len(keys)
+                yield session.get_one(WordRow, key)
 
     def save(self, keys: Sequence[str]) -> int:
         for key in keys:

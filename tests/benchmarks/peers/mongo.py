@@ -6,7 +6,7 @@ measured of the rest is the mapping alone: from a document to what MongoDB would
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -47,10 +47,8 @@ class MongoEngine(Store):
             self.stored[key] = document.to_mongo()
         return len(synsets)
 
-    def get(self, keys: Sequence[str]) -> int:
-        for key in keys:
-            WordDocument._from_son(self.stored[key])
-        return len(keys)
+    def read(self, keys: Sequence[str]) -> Iterator[WordDocument]:
+        return (WordDocument._from_son(self.stored[key]) for key in keys)
 
     def save(self, keys: Sequence[str]) -> int:
         for word in self._few():

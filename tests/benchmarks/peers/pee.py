@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import peewee
@@ -36,10 +36,8 @@ class Peewee(Store):
             WordModel.bulk_create((WordModel(key=one.key, **one.value) for one in synsets), batch_size=100)
         return len(synsets)
 
-    def get(self, keys: Sequence[str]) -> int:
-        for key in keys:
-            WordModel.get_by_id(key)
-        return len(keys)
+    def read(self, keys: Sequence[str]) -> Iterator[WordModel]:
+        return map(WordModel.get_by_id, keys)
 
     def save(self, keys: Sequence[str]) -> int:
         for key in keys:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,11 +30,10 @@ class RawSqlite(Store):
             self.connection.executemany(INSERT, map(_row, synsets))
         return len(synsets)
 
-    def get(self, keys: Sequence[str]) -> int:
+    def read(self, keys: Sequence[str]) -> Iterator[Any]:
         for key in keys:
             row = self.execute("SELECT version, value FROM words WHERE key = ?", (key,)).fetchone()
-            orjson.loads(row[1])
-        return len(keys)
+            yield orjson.loads(row[1])
 
     def save(self, keys: Sequence[str]) -> int:
         for key in keys:

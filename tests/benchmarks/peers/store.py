@@ -6,7 +6,7 @@ import abc
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ..wordnet import Synset
 
@@ -26,8 +26,16 @@ class Store(abc.ABC):
         """Store documents, as fast as it can."""
 
     @abc.abstractmethod
+    def read(self, keys: Sequence[str]) -> Iterator[Any]:
+        """Documents, read one by one."""
+
     def get(self, keys: Sequence[str]) -> int:
-        """Read documents that the session does not hold, one by one."""
+        """Read documents of which nobody holds any longer than until the next one."""
+        return sum(1 for _ in self.read(keys))
+
+    def hold(self, keys: Sequence[str]) -> int:
+        """Read documents that are held until all of them are there."""
+        return len(list(self.read(keys)))
 
     @abc.abstractmethod
     def save(self, keys: Sequence[str]) -> int:
