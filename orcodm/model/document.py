@@ -211,7 +211,8 @@ class Document(Tracked, Model):
     @classmethod
     def _load(cls, unit: Unit, item: Item, fresh: list[Any]) -> Any:
         model = cls if cls.collection else document_class(item.collection)
-        return flows.load(unit, item, (item.collection, item.key), model._of_item, fresh, cls)
+        # The class's own name of the collection: one text for all that are held.
+        return flows.load(unit, item, (model.collection, item.key), model._of_item, fresh, cls)
 
     @classmethod
     def _load_all(cls, unit: Unit, items: Iterable[Item]) -> Flow[list[Any]]:

@@ -14,7 +14,7 @@ Identity = tuple[Hashable, ...]
 """What a stored thing is found by: collection and key; of an event also type, timestamp and ordinal."""
 
 
-@define(eq=False)
+@define(eq=False, weakref_slot=False)
 class State:
     """The version a document stands on; another version is another one of these.
 
