@@ -417,8 +417,9 @@ except ReadOnly:
     print("read-only")
 engine.close()
 """
-    for parent in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        parent.chmod(0o755)
+    for parent in (tmp_path, *tmp_path.parents):
+        if not parent.stat().st_mode & 0o001:
+            parent.chmod(0o755)
     for file in directory.iterdir():
         file.chmod(0o444)
     directory.chmod(0o555)
