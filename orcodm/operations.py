@@ -257,7 +257,7 @@ class EventItem(Value):
 
 @define(kw_only=True, eq=False, repr=False)
 class RelationItem(Value):
-    """A stored relation; `value` is its properties."""
+    """A stored relation; `value` is its properties; `text` as in `Item`."""
 
     collection: str
     key: str
@@ -267,6 +267,7 @@ class RelationItem(Value):
     ref: str
     value: Any
     reftime: int | None = None
+    text: bytes | None = attrs.field(default=None, eq=False, repr=False)
     score: float | None = None
     distance: float | None = None
 

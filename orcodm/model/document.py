@@ -62,6 +62,13 @@ class Declared:
         return self._class if instance is None else self._class(instance)
 
 
+class Unbound:
+    """Stands for the operations of a class that is bound to no collection, and says so."""
+
+    def __get__(self, instance: Any, owner: type[Document]) -> Any:
+        owner._concrete()
+
+
 class Document(Tracked, Model):
     """A stored JSON object under a key.
 
@@ -80,8 +87,8 @@ class Document(Tracked, Model):
     collection: ClassVar[str] = ""
 
     _outside: ClassVar[frozenset[str]] = frozenset({"key"})  # where it lies, not what it says
-    _reading: ClassVar[Get]
-    _writing: ClassVar[Put]
+    _reading: ClassVar[Any] = Unbound()
+    _writing: ClassVar[Any] = Unbound()
     _root: ClassVar[Any] = None
     _tag: ClassVar[str | None] = None
     _discriminator: ClassVar[str] = "_type"
@@ -181,16 +188,16 @@ class Document(Tracked, Model):
         return None if self.key is None else (self.collection, self.key)
 
     def _read(self) -> Get:
-        self._concrete()
+        reading: Get = self._reading
         if self.key is None:
             raise UsageError(f"this {type(self).__name__} has no key: it was never saved")
-        return self._reading.at(self.key)
+        return reading.at(self.key)
 
     def _write(self, value: Any, text: bytes, condition: Condition) -> Put | Post:
-        self._concrete()
+        writing: Put = self._writing
         if self.key is None:
             return Post(collection=self.collection, value=value)
-        return self._writing.at(self.key, value, condition, text)
+        return writing.at(self.key, value, condition, text)
 
     def _erase(self, condition: Condition, purge: bool) -> Delete:
         read = self._read()
@@ -201,7 +208,6 @@ class Document(Tracked, Model):
 
     @classmethod
     def _get_flow(cls, unit: Unit, key: str, default: Any) -> Flow[Any]:
-        cls._concrete()
         return flows.get(unit, cls._reading.at(key), (cls.collection, key), cls._of_item, default, cls)
 
     @classmethod

@@ -60,8 +60,12 @@ class Model:
     def _made(cls, value: Any, key: str | None) -> tuple[Self, Seen | None]:
         """An instance made from a stored value, and what is seen of its fields."""
         model = cls._variant(value) if cls._variants else cls
-        instance: Self = (model._schema or model.schema()).blank(key)
-        return instance, instance._fill(model._upgraded(value) if model._upgrades else value)
+        schema = model._schema or model.schema()
+        instance: Self = schema.blank(key)
+        try:
+            return instance, schema.fill(instance, model._upgraded(value) if model._upgrades else value)
+        except (Misfits, Misfit) as error:
+            raise mapping.invalid(model, key, error) from None
 
     @classmethod
     def upgrade(cls, value: dict[str, Any]) -> dict[str, Any]:

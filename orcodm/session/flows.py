@@ -155,7 +155,8 @@ def get(
             raise
         return default
     document = _made(unit, item, identity, make)
-    yield from _tell(signals.post_load, unit, document)
+    if signals.post_load.receivers:
+        yield from _tell(signals.post_load, unit, document)
     return document
 
 
@@ -445,8 +446,7 @@ def _take(document: Mapped, item: Any) -> None:
 
 
 def _text(item: Any) -> bytes:
-    text: bytes | None = getattr(item, "text", None)  # relations have none
-    return encode(item.value) if text is None else text
+    return encode(item.value) if item.text is None else item.text
 
 
 def _written(unit: Unit, document: Mapped, result: Any, text: bytes) -> None:

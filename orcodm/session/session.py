@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import random
-import threading
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextvars import Token
+from threading import Lock, get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
@@ -54,7 +54,7 @@ class Session:
         self.engine = engine
         self.closed = False
         self._unit = Unit(self, tracking=_tracking)
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._user: tuple[int, Any] | None = None
         self._tokens: list[Token[Session | None]] = []
 
@@ -266,8 +266,8 @@ class Session:
     def _enter(self, task: Any) -> bool:
         """Claim the session; False where the same thread and task has it already, as a signal's receiver."""
         self._check_open()
-        user = (threading.get_ident(), task)
-        if self._lock.acquire(blocking=False):
+        user = (get_ident(), task)
+        if self._lock.acquire(False):
             self._user = user
             return True
         holder = self._user

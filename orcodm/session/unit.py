@@ -46,10 +46,9 @@ class Unit:
 
     def remember(self, document: Mapped) -> None:
         """Make a stored document the one object for its key, unless there is one: that may have changes."""
-        identity = document._state.identity
-        if self.tracking and identity is not None:
-            known = self.identity.setdefault(identity, document)
-            if known is document:
+        if self.tracking:
+            identity = document._state.identity
+            if identity is not None and self.identity.setdefault(identity, document) is document:
                 document._session = self.owner
 
     def settle(self, document: Mapped) -> None:

@@ -72,6 +72,7 @@ class Stored(NamedTuple):
             ref=self.ref,
             value=value,
             reftime=self.reftime,
+            text=text,
             score=score,
             distance=distance,
         )

@@ -71,6 +71,7 @@ def get_relation(cursor: Cursor, operation: GetRelation) -> RelationItem:
     row = cursor.execute(_BETWEEN_LIVING, _path(operation)).fetchone()
     if row is None:
         raise _missing(operation)
+    value, whole = shown(row[4], operation)
     return RelationItem(
         collection=operation.collection,
         key=operation.key,
@@ -78,8 +79,9 @@ def get_relation(cursor: Cursor, operation: GetRelation) -> RelationItem:
         to_collection=operation.to_collection,
         to_key=operation.to_key,
         ref=row[2],
-        value=shown(row[4], operation)[0],
+        value=value,
         reftime=row[3],
+        text=whole,
     )
 
 
