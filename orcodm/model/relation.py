@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from ..errors import InvalidFilter, UsageError
 from ..flow import Flow
@@ -34,7 +34,7 @@ class End(Generic[D]):
     collection: str
     key: str
     _model: Any = field(eq=False, repr=False)
-    _relation: Any = field(eq=False, repr=False)
+    _relation: Any = field(default=None, eq=False, repr=False)
 
     def get(self) -> D:
         """The document. Raises `NotFound`."""
@@ -74,7 +74,11 @@ class _End:
         self._name = f"_{name}"
 
     def __get__(self, instance: Any, owner: Any) -> Any:
-        return self._path if instance is None else getattr(instance, self._name)
+        if instance is None:
+            return self._path
+        # What the relation has of an end does not refer back: without a circle, the last reference to a
+        # relation is seen to be the last, and a loop over many keeps none.
+        return evolve(getattr(instance, self._name), relation=instance)
 
 
 class _Source(_End):

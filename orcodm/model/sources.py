@@ -104,8 +104,8 @@ class RelationSource:
         def make(item: RelationItem) -> tuple[Relation[Any, Any], None]:
             relation: Relation[Any, Any] = Relation.from_value(item.value)
             relation._kind = item.kind
-            relation._source = End(item.collection, item.key, source, relation)
-            relation._target = End(item.to_collection, item.to_key, target, relation)
+            relation._source = End(item.collection, item.key, source)
+            relation._target = End(item.to_collection, item.to_key, target)
             return relation, None
 
         identity = (item.collection, item.key, item.kind, item.to_collection, item.to_key)

@@ -47,15 +47,11 @@ class Highlights(Generic[D]):
 
     def __iter__(self) -> Iterator[Hit[D]]:
         for document in self.query:
-            hit = self._hit(document)
-            del document  # a name of this loop is no holder
-            yield hit
+            yield self._hit(document)
 
     async def __aiter__(self) -> AsyncIterator[Hit[D]]:
         async for document in self.query:
-            hit = self._hit(document)
-            del document
-            yield hit
+            yield self._hit(document)
 
     def all(self) -> list[Hit[D]]:
         """All hits."""

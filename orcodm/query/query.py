@@ -331,10 +331,8 @@ class Query(Summaries, Generic[D]):
             documents, operation = await source._arun(self._read(source, operation, left))
             if left is not None:
                 left -= len(documents)
-            document = None
             for document in documents:
                 yield document
-            del document  # a name of this loop is no holder
             source._unit.release(documents, last)
 
     def all(self) -> list[D]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import Any
+from weakref import ReferenceType, ref
 
 from attrs import define, field
 
@@ -141,16 +141,29 @@ class Unit:
             documents[-1:] = last
             last[:] = kept
             kept.clear()
-        while documents:
-            document = documents.pop()
-            # The identity map, the variable here and getrefcount's argument are the three.
-            if (
-                sys.getrefcount(document) <= 3
-                and id(document) not in self.added
-                and id(document) not in self.deleted
-                and not dirty(document)
-            ):
-                self.forget(document)
+        # Whoever holds one, a weak reference answers after the session has let go of it; where an
+        # implementation of Python collects later than at the last reference, it is kept.
+        let_go = list(map(self._let_go, documents)) if self.identity else []
+        documents.clear()
+        for reference in let_go:
+            held = None if reference is None else reference()
+            if held is not None:
+                self.remember(held)
+
+    def _let_go(self, document: Mapped) -> ReferenceType[Mapped] | None:
+        """Take an unchanged document out of the identity map; None where it is to stay there."""
+        identity = document._state.identity
+        if (
+            identity is None
+            or self.identity.get(identity) is not document
+            or document._identity != identity
+            or id(document) in self.added
+            or id(document) in self.deleted
+            or dirty(document)
+        ):
+            return None
+        del self.identity[identity]
+        return ref(document)
 
     def stored(self) -> Iterator[Any]:
         """The documents that stand on a stored version and are not to be deleted."""
