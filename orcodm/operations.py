@@ -7,7 +7,6 @@ under keys (`value`) are JSON and are checked where they are encoded.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from functools import cache
 from typing import Any, Final, Generic, Self, TypeVar
@@ -16,6 +15,7 @@ import attrs
 from attrs import Attribute, define, frozen
 
 from .errors import InvalidKey, InvalidParameter, MalformedRef, OrcodmError
+from .times import zone_name
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
@@ -122,8 +122,6 @@ def _some_text(instance: Any, attribute: Attribute[Any], text: Any) -> None:
 
 INTERVALS: Final = ("year", "quarter", "month", "week", "day", "hour")
 
-_TIME_ZONE: Final = re.compile(r"[+-]([01][0-9]|2[0-3])[0-5][0-9]")
-
 
 def _interval(instance: Any, attribute: Attribute[Any], interval: Any) -> None:
     if interval not in INTERVALS:
@@ -133,12 +131,14 @@ def _interval(instance: Any, attribute: Attribute[Any], interval: Any) -> None:
         )
 
 
-def _time_zone(instance: Any, attribute: Attribute[Any], zone: Any) -> None:
-    if zone is not None and not (type(zone) is str and _TIME_ZONE.fullmatch(zone)):
+def _time_zone(zone: Any) -> str | None:
+    if zone is None:
+        return None
+    if type(zone) is not str:
         raise InvalidParameter(
-            f"a time zone is +HHMM or -HHMM, not {zone!r}",
-            details={"aggregate": f"Malformed time zone {zone!r}."},
+            f"a time zone is a text, not {zone!r:.80}", details={"aggregate": "Not a time zone."}
         )
+    return zone_name(zone)
 
 
 def _tuple(values: Iterable[Any]) -> tuple[Any, ...]:
@@ -560,12 +560,14 @@ class Distances(Value):
 class TimeSeries(Value):
     """How many dates of a field lie in each `interval`: year, quarter, month, week, day or hour.
 
-    `time_zone` is an offset `+HHMM` or `-HHMM`; None is UTC.
+    `time_zone` is an offset such as `+0200` (`+02:00` and `+02` are read as that), `UTC`, or a name of the
+    IANA database such as `Europe/Oslo`; None is UTC. An hour that comes twice, when clocks are set back, is
+    two intervals.
     """
 
     field: str
     interval: str = attrs.field(validator=_interval)
-    time_zone: str | None = attrs.field(default=None, validator=_time_zone)
+    time_zone: str | None = attrs.field(default=None, converter=_time_zone)
 
 
 @frozen(eq=False, repr=False, slots=False)
@@ -618,7 +620,10 @@ class DistancesResult(Value):
 
 @frozen(eq=False, repr=False, slots=False)
 class IntervalCount(Value):
-    """`bucket` is a label: `2014`, `2014-Q4`, `2014-12`, `2014-W49`, `2014-12-01` or `2014-12-01T05`."""
+    """`bucket` is a label: `2014`, `2014-Q4`, `2014-12`, `2014-W49`, `2014-12-01` or `2014-12-01T05`.
+
+    An hour that comes twice in its time zone has its offset behind it the second time: `2015-10-25T02+01:00`.
+    """
 
     bucket: str
     count: int

@@ -189,7 +189,7 @@ aggregate_results = (
         ops.TimeSeriesResult,
         **_common,
         interval=st.sampled_from(["day", "hour"]),
-        time_zone=st.sampled_from([None, "+0900"]),
+        time_zone=st.sampled_from([None, "+0900", "-03:30", "UTC", "Europe/Oslo", "Etc/GMT+5"]),
         buckets=st.lists(st.builds(ops.IntervalCount, texts, counts), max_size=3),
     )
     | st.builds(

@@ -24,7 +24,7 @@ PURE = (*FOUNDATION, "patch", "projection")
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "errors": (),
     "values": ("errors",),
-    "operations": ("errors",),
+    "operations": ("errors", "times"),
     "identifiers": (),
     "times": ("errors",),
     "signals": (),

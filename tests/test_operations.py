@@ -221,9 +221,28 @@ def test_a_time_series_has_one_of_six_intervals(interval: Any) -> None:
         TimeSeries("value.joined", interval)
 
 
-@pytest.mark.parametrize("zone", ["0900", "+09:00", "+9", "+2400", "+0060", "UTC", 9, "+0900\n"])
-def test_a_time_zone_is_an_offset(zone: Any) -> None:
-    with pytest.raises(InvalidParameter, match=r"\+HHMM"):
+@pytest.mark.parametrize(
+    ("zone", "named"),
+    [
+        (None, None),
+        ("+0900", "+0900"),
+        ("+09:00", "+0900"),
+        ("-09", "-0900"),
+        ("Z", "+0000"),
+        ("UTC", "+0000"),
+        ("Europe/Oslo", "Europe/Oslo"),
+    ],
+)
+def test_a_time_zone_has_one_name(zone: Any, named: Any) -> None:
+    assert TimeSeries("value.joined", "day", zone).time_zone == named
+
+
+@pytest.mark.parametrize(
+    "zone",
+    ["0900", "+9", "+2400", "+0060", "", "Mars", "Europe", "../passwd", "/etc/passwd", 9, "+0900\n", "a\0b"],
+)
+def test_what_names_no_time_zone_is_refused(zone: Any) -> None:
+    with pytest.raises(InvalidParameter, match="time zone"):
         TimeSeries("value.joined", "day", zone)
 
 

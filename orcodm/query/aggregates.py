@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Sequence
+from datetime import datetime, timezone, tzinfo
 from typing import Any
 
-from ..errors import InvalidFilter
+from ..errors import InvalidFilter, InvalidParameter
 from ..operations import Bucket, Distances, Ranges, Stats, TimeSeries, TopValues
 from .expressions import Criterion, Expr, near, path_of
 
@@ -35,12 +35,20 @@ def top(expression: Expr[Any], limit: int, offset: int) -> TopValues:
     return TopValues(_path(expression, "top"), offset, limit)
 
 
-def histogram(expression: Expr[Any], interval: str, zone: str | None) -> TimeSeries:
+def histogram(expression: Expr[Any], interval: str, zone: str | tzinfo | None) -> TimeSeries:
     if interval not in INTERVALS:
         raise InvalidFilter(f"histogram: an interval is one of {', '.join(INTERVALS)}, not {interval!r}")
-    if zone is not None and not (isinstance(zone, str) and re.fullmatch(r"[+-]\d{4}", zone)):
-        raise InvalidFilter(f"histogram: a zone is an offset such as +0100, not {zone!r}")
-    return TimeSeries(_path(expression, "histogram"), interval, zone)
+    try:
+        return TimeSeries(_path(expression, "histogram"), interval, _zone(zone))
+    except InvalidParameter as error:
+        raise InvalidFilter(f"histogram: {error}") from None
+
+
+def _zone(zone: str | tzinfo | None) -> Any:
+    """The name of a zone of Python's; anything else as it is."""
+    if isinstance(zone, timezone):
+        return f"{datetime(2000, 1, 1, tzinfo=zone):%z}"
+    return getattr(zone, "key", zone)
 
 
 def ranges(expression: Expr[Any], edges: Sequence[float | None]) -> Ranges:

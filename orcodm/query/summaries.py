@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import InvalidFilter
@@ -51,15 +52,18 @@ class Summaries:
     async def atop(self, expression: Expr[Any], limit: int = 10, offset: int = 0) -> TopValuesResult:
         return await self._aaggregate(aggregates.top(expression, limit, offset), TopValuesResult)
 
-    def histogram(self, expression: Expr[Any], interval: str, zone: str | None = None) -> TimeSeriesResult:
+    def histogram(
+        self, expression: Expr[Any], interval: str, zone: str | tzinfo | None = None
+    ) -> TimeSeriesResult:
         """How many dates of a field lie in each year, quarter, month, week, day or hour.
 
-        `zone` is an offset `+HHMM`; None is UTC.
+        `zone` is an offset such as `+02:00`, a name of the IANA database such as `Europe/Oslo`, or a zone of
+        Python's; None is UTC. Raises `InvalidFilter` for any other.
         """
         return self._aggregate(aggregates.histogram(expression, interval, zone), TimeSeriesResult)
 
     async def ahistogram(
-        self, expression: Expr[Any], interval: str, zone: str | None = None
+        self, expression: Expr[Any], interval: str, zone: str | tzinfo | None = None
     ) -> TimeSeriesResult:
         return await self._aaggregate(aggregates.histogram(expression, interval, zone), TimeSeriesResult)
 

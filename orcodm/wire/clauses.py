@@ -139,7 +139,8 @@ def _read_aggregate(entry: str) -> Aggregate:
             return Distances(field, tuple(_read_bucket(bucket, entry) for bucket in buckets))
         case "time_series", [interval]:
             return TimeSeries(field, interval.lower())
-        case "time_series", [interval, zone]:
+        case "time_series", [interval, *parts]:
+            zone = ":".join(parts)  # an offset may have a colon
             # A plus that the client did not escape was decoded to a space.
             return TimeSeries(field, interval.lower(), "+" + zone[1:] if zone[:1] == " " else zone)
         case "top_values", [] | ["offset"]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from datetime import datetime, timedelta, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -202,6 +205,51 @@ def test_a_time_series(engine: Engine, interval: str, zone: str | None, expected
             buckets=[IntervalCount(label, count) for label, count in expected.items()],
         )
     ]
+
+
+# From summer to winter in Oslo, a day of 25 hours whose third hour comes twice; and one of 23 in spring.
+# Lord Howe sets its clocks by half an hour; Cairo's midnight did not come on the 15th of May 2014.
+SET_CLOCKS = [
+    *(f"2015-10-{day}T{hour:02}:30:00Z" for day in (24, 25) for hour in range(24)),
+    *(f"2015-03-29T{hour:02}:15:00Z" for hour in range(24)),
+    *(f"2015-04-04T{hour:02}:{minute}:00Z" for hour in (13, 14, 15, 16) for minute in ("05", "40")),
+    *(f"2014-05-{day}T{hour}:59:59.999999Z" for day in (14, 15) for hour in (20, 21, 22)),
+]
+
+
+@pytest.mark.parametrize(
+    "zone", ["Europe/Oslo", "Australia/Lord_Howe", "Africa/Cairo", "Asia/Kolkata", "+05:30"]
+)
+@pytest.mark.parametrize("interval", ["hour", "day", "week", "month", "quarter", "year"])
+@pytest.mark.parametrize("beside", ["pending", "indexed"])
+def test_a_time_series_where_clocks_are_set(
+    engine: Engine, interval: str, zone: str, beside: str, request: pytest.FixtureRequest
+) -> None:
+    if beside == "indexed":
+        request.getfixturevalue("early")
+    put_all(engine, {f"{n}": {"when": moment} for n, moment in enumerate(SET_CLOCKS)})
+    (found,) = aggregate(engine, TimeSeries("value.when", interval, zone))
+    place = timezone(timedelta(hours=5, minutes=30)) if zone == "+05:30" else ZoneInfo(zone)
+    expected: Counter[str] = Counter()
+    for moment in SET_CLOCKS:
+        local = datetime.fromisoformat(moment).astimezone(place)
+        year, week, _ = local.isocalendar()
+        label = {
+            "hour": f"{local:%Y-%m-%dT%H}" + (local.isoformat()[-6:] if is_again(local) else ""),
+            "day": f"{local:%Y-%m-%d}",
+            "week": f"{year}-W{week:02}",
+            "month": f"{local:%Y-%m}",
+            "quarter": f"{local.year}-Q{(local.month + 2) // 3}",
+            "year": f"{local.year}",
+        }[interval]
+        expected[label] += 1
+    assert isinstance(found, TimeSeriesResult)
+    assert {bucket.bucket: bucket.count for bucket in found.buckets} == expected
+
+
+def is_again(local: datetime) -> bool:
+    """Whether clocks showed this time before."""
+    return local.utcoffset() != local.replace(fold=0).utcoffset()
 
 
 def test_a_time_series_of_no_dates(engine: Engine) -> None:

@@ -9,15 +9,13 @@ left out.
 from __future__ import annotations
 
 import math
-import re
 from array import array
 from collections.abc import Iterator, Sequence
-from datetime import MAXYEAR, UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta, timezone, tzinfo
 from heapq import nlargest
 from itertools import islice
 from typing import Any, Final, Protocol
 
-from ...errors import InvalidParameter
 from ...lucene.entries import Entry, field_name
 from ...operations import (
     Aggregate,
@@ -37,7 +35,7 @@ from ...operations import (
     TopValuesResult,
     ValueCount,
 )
-from ...times import INTERVALS
+from ...times import INTERVALS, changes_of_offset, zone_of
 from .columns import MOST, Columns, Moments, NotByColumns
 from .layout import DATES, NUMBERS
 from .ordering import RANKS, Measure
@@ -59,7 +57,7 @@ class Accumulator(Protocol):
 
 
 def accumulator(aggregate: Aggregate, measure: Measure) -> Accumulator:
-    """Where an aggregate begins. Raises `InvalidParameter` for an interval or a zone that is none."""
+    """Where an aggregate begins."""
     match aggregate:
         case Stats():
             return _Stats(aggregate)
@@ -219,8 +217,8 @@ _MONTHS: Final = {"year": 12, "quarter": 3, "month": 1}
 _LENGTHS: Final = {"week": timedelta(weeks=1), "day": timedelta(days=1), "hour": timedelta(hours=1)}
 
 
-def _starts(interval: str, first: datetime, last: datetime) -> Iterator[datetime]:
-    """The moments at which the intervals begin, from the one with `first` to the one with `last`."""
+def _local_starts(interval: str, first: datetime, last: datetime) -> Iterator[datetime]:
+    """The local times at which intervals begin, from the one with `first` to the one with `last`."""
     hour = first.replace(minute=0, second=0, microsecond=0)
     day = hour.replace(hour=0)
     months = _MONTHS.get(interval)
@@ -238,23 +236,35 @@ def _starts(interval: str, first: datetime, last: datetime) -> Iterator[datetime
             return
 
 
-_ZONE: Final = re.compile(r"([+-])(\d\d):?([0-5]\d)", re.ASCII)
+def _starts(interval: str, zone: tzinfo, first: datetime, last: datetime) -> list[datetime]:
+    """Moments in UTC, from `first` to `last`, between which the name of the interval stays the same.
+
+    Raises `NotByColumns` where these are too many, and `OverflowError` outside of the years 1 to 9999.
+    """
+    if last - first > _LONGEST_BY_DAYS and not isinstance(zone, timezone):
+        raise NotByColumns
+    local = [moment.astimezone(zone).replace(tzinfo=None, fold=0) for moment in (first, last)]
+    starts = {first, *changes_of_offset(zone, first, last)}
+    # Clocks may have been set between the two: an hour on either side is one start more, which does no harm.
+    for start in islice(_local_starts(interval, local[0], max(local) + _LENGTHS["hour"]), MOST + 1):
+        for fold in (0, 1):
+            starts.add(start.replace(tzinfo=zone, fold=fold).astimezone(UTC))
+    if len(starts) > MOST:
+        raise NotByColumns
+    return sorted(start for start in starts if first <= start <= last)
+
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LONGEST_BY_DAYS: Final = timedelta(days=100_000)
+"""To look for the days on which clocks were set takes a microsecond for each."""
 
 
 class _TimeSeries:
     def __init__(self, aggregate: TimeSeries) -> None:
         self._aggregate = aggregate
         self._name = _full(aggregate.field)
-        self._interval = aggregate.interval.lower()
-        try:
-            self._label = INTERVALS[self._interval]
-        except KeyError:
-            raise InvalidParameter(
-                f"{aggregate.interval!r} is no interval; there are {', '.join(INTERVALS)}",
-                details={"aggregate": f"Unknown interval {aggregate.interval!r}."},
-            ) from None
-        self._shift = _shift(aggregate.time_zone)
+        self._label = INTERVALS[aggregate.interval]
+        self._zone = zone_of(aggregate.time_zone)
         self._counts: dict[str, int] = {}
 
     def read(self, columns: Columns) -> None:
@@ -265,16 +275,14 @@ class _TimeSeries:
         if found is None:
             return
         try:
-            first, last = (_EPOCH + timedelta(microseconds=one * unit) + self._shift for one in found)
-            starts = list(islice(_starts(self._interval, first, last), MOST + 1))
+            first, last = (_EPOCH + timedelta(microseconds=one * unit) for one in found)
+            starts = _starts(self._aggregate.interval, self._zone, first, last)
         except OverflowError:  # before the year 1 or after 9999
             raise NotByColumns from None
-        if len(starts) > MOST:
-            raise NotByColumns
-        edges = [(start - self._shift - _EPOCH) // timedelta(microseconds=unit) for start in starts[1:]]
+        edges = [(start - _EPOCH) // timedelta(microseconds=unit) for start in starts[1:]]
         for start, count in zip(starts, columns.intervals(sort, self._name, edges), strict=True):
             if count:
-                self._count(self._label(start), count)
+                self._count(self._label(start.astimezone(self._zone)), count)
 
     def add(self, entry: Entry) -> None:
         if self._name in MILLISECOND_FIELDS:
@@ -283,7 +291,7 @@ class _TimeSeries:
             moments = entry.dates(self._name)
         for moment in moments:
             try:
-                self._count(self._label(_EPOCH + timedelta(microseconds=moment) + self._shift), 1)
+                self._count(self._label((_EPOCH + timedelta(microseconds=moment)).astimezone(self._zone)), 1)
             except OverflowError:  # before the year 1 or after 9999
                 continue
 
@@ -298,19 +306,6 @@ class _TimeSeries:
             time_zone=self._aggregate.time_zone,
             buckets=[IntervalCount(label, count) for label, count in sorted(self._counts.items())],
         )
-
-
-def _shift(zone: str | None) -> timedelta:
-    if zone is None:
-        return timedelta(0)
-    match = _ZONE.fullmatch(zone)
-    if match is None:
-        raise InvalidParameter(
-            f"{zone!r} is no time zone; write +HHMM or -HHMM", details={"aggregate": f"Not a zone: {zone!r}."}
-        )
-    sign, hours, minutes = match.groups()
-    shift = timedelta(hours=int(hours), minutes=int(minutes))
-    return -shift if sign == "-" else shift
 
 
 class _TopValues:
