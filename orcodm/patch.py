@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from .errors import BadRequest, PatchConflict, TooLarge
+from .names import steps
 from .operations import Changes, JsonPatch, MergePatch
 
 MAX_NESTING: Final = 50
@@ -100,20 +101,20 @@ def _malformed(info: str) -> BadRequest:
 
 
 def _steps(path: Any) -> Steps:
-    """JSON Pointer where it begins with a slash, dots otherwise; the empty path is the root."""
+    """JSON Pointer where it begins with a slash, else the name of a field; the empty path is the root."""
     if not isinstance(path, str):
         raise _malformed(f"a path is not text: {path!r:.80}")
     if not path:
         return ()
     if not path.startswith("/"):
-        return tuple(path.split("."))
-    steps = tuple(path[1:].split("/"))
+        return steps(path)
+    found = tuple(path[1:].split("/"))
     if "~" not in path:
-        return steps
-    for step in steps:
+        return found
+    for step in found:
         if "~" in step.replace("~0", "").replace("~1", ""):
             raise _malformed(f"{path!r:.80} has a ~ that is neither ~0 nor ~1")
-    return tuple(step.replace("~1", "/").replace("~0", "~") for step in steps)
+    return tuple(step.replace("~1", "/").replace("~0", "~") for step in found)
 
 
 def _block(operation: Mapping[str, Any]) -> Steps:

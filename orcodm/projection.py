@@ -7,6 +7,8 @@ from typing import Any
 
 from attrs import frozen
 
+from .names import member, normal, parent
+
 
 def project(value: Any, with_fields: Iterable[str], without_fields: Iterable[str]) -> Any:
     """What is left of a value: first the named fields are kept, then the others named are dropped.
@@ -32,11 +34,17 @@ class _Names:
 
     @classmethod
     def of(cls, fields: Iterable[str]) -> _Names:
+        # By the steps that lead to them, a dot before each: the value itself has none.
         named = frozenset(
-            "" if field == "value" else field.removeprefix("value.") for field in fields if field
+            "" if field == "value" else f".{normal(field.removeprefix('value.'))}"
+            for field in fields
+            if field
         )
-        leading = frozenset(name[:end] for name in named for end, letter in enumerate(name) if letter == ".")
-        return cls(named, leading)
+        leading = set()
+        for name in named:
+            while name := parent(name):
+                leading.add(name)
+        return cls(named, frozenset(leading))
 
 
 _NOTHING: Any = object()
@@ -46,11 +54,11 @@ _NOTHING: Any = object()
 def _keep(value: Any, names: _Names, prefix: str) -> Any:
     if isinstance(value, dict):
         kept = {}
-        for name, member in value.items():
-            path = prefix + name
+        for name, inner in value.items():
+            path = f"{prefix}.{member(name)}"
             if path in names.named:
-                kept[name] = member
-            elif path in names.leading and (part := _keep(member, names, path + ".")) is not _NOTHING:
+                kept[name] = inner
+            elif path in names.leading and (part := _keep(inner, names, path)) is not _NOTHING:
                 kept[name] = part
         return kept or _NOTHING
     if isinstance(value, list | tuple):
@@ -62,9 +70,9 @@ def _keep(value: Any, names: _Names, prefix: str) -> Any:
 def _drop(value: Any, names: _Names, prefix: str) -> Any:
     if isinstance(value, dict):
         return {
-            name: _drop(member, names, f"{path}.") if path in names.leading else member
-            for name, member in value.items()
-            if (path := prefix + name) not in names.named
+            name: _drop(inner, names, path) if path in names.leading else inner
+            for name, inner in value.items()
+            if (path := f"{prefix}.{member(name)}") not in names.named
         }
     if isinstance(value, list | tuple):
         return [_drop(item, names, prefix) for item in value]

@@ -18,7 +18,18 @@ import orcodm
 
 ROOT = Path(orcodm.__file__).parent
 
-FOUNDATION = ("errors", "operations", "values", "refs", "identifiers", "times", "engine", "signals", "flow")
+FOUNDATION = (
+    "errors",
+    "names",
+    "operations",
+    "values",
+    "refs",
+    "identifiers",
+    "times",
+    "engine",
+    "signals",
+    "flow",
+)
 PURE = (*FOUNDATION, "patch", "projection")
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
@@ -26,6 +37,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "values": ("errors",),
     "operations": ("errors", "times"),
     "identifiers": (),
+    "names": (),
     "times": ("errors",),
     "signals": (),
     "refs": ("errors", "values"),
@@ -33,7 +45,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "flow": FOUNDATION,
     "patch": FOUNDATION,
     "projection": FOUNDATION,
-    "lucene": ("errors",),
+    "lucene": ("errors", "names"),
     "wire": PURE,
     "query": (*PURE, "lucene"),
     "session": (*PURE, "lucene", "query"),

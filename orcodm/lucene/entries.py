@@ -1,9 +1,9 @@
 """What a search sees of a stored thing: its fields, their values, tokens, dates and points.
 
 An `Entry` is one search document. The evaluator matches it and the index is built from it, so both see
-the same. Members of the stored value are fields under `value`, joined by dots (`value.address.city`);
-arrays are transparent, so that each element is a value of the array's field; a root that is no object is
-the field `value` itself. Metadata is under `@path`. null is no value; the empty string is one.
+the same. Members of the stored value are fields under `value` (`value.address.city`, see `names`); arrays are
+transparent, so that each element is a value of the array's field; a root that is no object is the field
+`value` itself. Metadata is under `@path`. null is no value; the empty string is one.
 
 Everything is made when it is asked for: most queries ask each document for one field.
 """
@@ -16,6 +16,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any, Final
 
+from ..names import member as written
+from ..names import normal, steps
 from .analysis import analyze, lower
 
 Leaf = str | int | float | bool
@@ -28,9 +30,11 @@ KIND: Final = "@path.kind"
 
 def field_name(name: str | None) -> str | None:
     """The full name of a field as a query wrote it: `name` is `value.name`. None stays: all of the value."""
-    if name is None or name == ROOT or name.startswith(("value.", "@path.")):
+    if name is None or name == ROOT:
         return name
-    return f"value.{name}"
+    if "\\" in name:
+        name = normal(name)
+    return name if name.startswith(("value.", "@path.")) else f"value.{name}"
 
 
 Metadata = Mapping[str, str | int | None]
@@ -77,9 +81,16 @@ class Entry:
         """The leaves of a field (its full name) in the order of the document; none where it is missing."""
         if field.startswith("@"):
             return self.path.get(field, [])
-        if self._leaves is None and type(self.value) is dict and "." not in (member := field[_BELOW:]):
+        if self._leaves is None and type(self.value) is dict and field != ROOT:
+            member = field[_BELOW:]
+            if "\\" in member:
+                member, *below = steps(member)
+                if below:
+                    return self.leaves.get(field, [])
+            elif "." in member:
+                return self.leaves.get(field, [])
             # Nothing else in the value has this name, so the rest of it need not be looked at.
-            leaf = self.value.get(member) if field != ROOT else None
+            leaf = self.value.get(member)
             if leaf is None or type(leaf) in _SCALARS:
                 return [] if leaf is None else [leaf]
             leaves: dict[str, list[Leaf]] = {}
@@ -166,7 +177,11 @@ def _flatten(name: str, value: Any, leaves: dict[str, list[Leaf]]) -> None:
     kind = type(value)
     if kind is dict:
         for member, inner in value.items():
-            below = f"{name}.{member}"
+            below = (
+                f"{name}.{member}"
+                if "." not in member and "\\" not in member
+                else f"{name}.{written(member)}"
+            )
             # The common cases without a call, since this runs for every document of a scan.
             if type(inner) in _SCALARS and below not in leaves:
                 leaves[below] = [inner]
@@ -190,7 +205,7 @@ def _count_nulls(name: str, value: Any, found: dict[str, int]) -> None:
         found[name] = found.get(name, 0) + 1
     elif type(value) is dict:
         for member, inner in value.items():
-            _count_nulls(f"{name}.{member}", inner, found)
+            _count_nulls(f"{name}.{written(member)}", inner, found)
     elif type(value) is list or type(value) is tuple:
         for element in value:
             _count_nulls(name, element, found)
@@ -208,7 +223,7 @@ def _points(name: str, value: Any) -> Iterator[tuple[str, tuple[float, float]]]:
         if (found := point(value)) is not None:
             yield name, found
         for member, inner in value.items():
-            yield from _points(f"{name}.{member}", inner)
+            yield from _points(f"{name}.{written(member)}", inner)
     elif isinstance(value, list | tuple):
         for element in value:
             yield from _points(name, element)

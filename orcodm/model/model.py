@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self, Union, cast, dataclass_transform, get_ar
 import attrs
 
 from ..errors import InvalidFilter, InvalidModel
+from ..names import member
 from ..query.expressions import Criterion, Expr, Order, box, near, nearest
 from ..values import decode, encode
 from . import mapping
@@ -90,7 +91,7 @@ class Model:
         known = cls.schema().by_name.get(attribute)
         if known is None:
             raise AttributeError(f"{cls.__name__} has no field {attribute!r}")
-        path, members = f"{path}.{known.member}", (*members, known.member)
+        path, members = f"{path}.{member(known.member)}", (*members, known.member)
         if isinstance(descriptor_of(cls, attribute)[0], Nested):
             return Path(_embedded_in(known.type), path, members)
         return Expr(path, members, known.type, mapping.encode)

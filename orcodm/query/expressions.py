@@ -38,6 +38,7 @@ from ..lucene.tree import (
     Verbatim,
     Wildcard,
 )
+from ..names import member
 from ..operations import Sort, SortDistance, SortField, SortRandom
 
 T = TypeVar("T")
@@ -323,7 +324,7 @@ class Expr(Generic[T]):
         if self._type is not Any and self._type is not dict and origin is not dict:
             raise InvalidFilter(f"{self.path} is no object: it has no member {name!r}")
         type_ = arguments[1] if len(arguments) == 2 else Any
-        return Expr(f"{self.path}.{name}", (*self._members, name), type_, self._encode)
+        return Expr(f"{self.path}.{member(name)}", (*self._members, name), type_, self._encode)
 
     def __iter__(self) -> Any:
         raise InvalidFilter(
@@ -388,7 +389,7 @@ class Expr(Generic[T]):
     def _update(self, name: str, **members: Any) -> Update:
         if not self._members:
             raise InvalidFilter(f"{self.path} cannot be changed")
-        pointer = "".join("/" + member.replace("~", "~0").replace("/", "~1") for member in self._members)
+        pointer = "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in self._members)
         return Update({"op": name, "path": pointer, **members})
 
 

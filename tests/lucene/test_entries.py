@@ -50,7 +50,7 @@ def test_members_are_fields_and_arrays_are_transparent():
         (None, {}),
         ([], {}),
         ([1, [2, [3]], {"a": [[4]]}], {"value": [1, 2, 3], "value.a": [4]}),
-        ({"a.b": 1, "a": {"b": 2}}, {"value.a.b": [1, 2]}),
+        ({"a.b": 1, "a": {"b": 2}}, {"value.a\\.b": [1], "value.a.b": [2]}),
         ({"": {"": 1}}, {"value..": [1]}),
         ({"value": 1}, {"value.value": [1]}),
     ],

@@ -47,6 +47,7 @@ from ...lucene.tree import (
     Verbatim,
     Wildcard,
 )
+from ...names import last, parent
 from .automata import beginning, between, literal, regexp, wildcard
 from .documents import KINDS
 from .layout import DATES, NUMBERS, SCHEMA, SHARED, STRINGS, WORDS, Column, Layout
@@ -352,8 +353,7 @@ class _Compiler:
     def _between(self, name: str | None, members: Sequence[str], ranges: list[Interval]) -> Plan:
         plans = []
         for field, column in self._layout.columns(NUMBERS):
-            within, _, member = field.rpartition(".")
-            if member.lower() in members and name in (None, within) and column.name:
+            if last(field).lower() in members and name in (None, parent(field)) and column.name:
                 plans += [_interval(column.name, FieldType.Float, low, high) for low, high in ranges]
         return _either(plans)
 

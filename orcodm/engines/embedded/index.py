@@ -3,7 +3,7 @@
 The directory holds `state.json`, a `lock` for whoever writes, and one directory for each *generation* of
 the index, of which the state names the valid one:
 
-    {"format": 4, "database": "...", "generation": "...", "applied": 4711, "witness": "...", "layout": {...},
+    {"format": 5, "database": "...", "generation": "...", "applied": 4711, "witness": "...", "layout": {...},
      "checksum": "..."}
 
 `applied` is the last sequence number that the index is known to contain, `witness` what was written under
@@ -65,7 +65,7 @@ from .terms import (
     tight,
 )
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 """Of the terms and of the schema below; another number makes every index anew."""
 
 HEAP: Final = 128_000_000

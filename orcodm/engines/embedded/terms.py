@@ -11,6 +11,7 @@ from typing import Final
 
 from ...lucene.analysis import MAX_TOKEN_LENGTH, analyze
 from ...lucene.entries import KIND, Entry
+from ...names import parent
 from ...operations import LONGEST_TERM
 
 UNIT: Final = "\x1f"
@@ -50,7 +51,7 @@ def _names(fields: tuple[str, ...]) -> str:
     for field in fields:
         while field:
             names.add(prefix(field))
-            field = field.rpartition(".")[0]
+            field = parent(field)
     return " ".join(sorted(names))
 
 

@@ -24,6 +24,8 @@ from typing import Any, Final, get_args
 from attrs import frozen
 
 from ...lucene.entries import LONGITUDES, ROOT, Entry, Leaf, date, entry
+from ...names import last, parent
+from ...names import member as written
 from ...values import decode, encode
 from .names import ITEM, path
 
@@ -149,7 +151,9 @@ def _flat(value: dict[str, Any], has_nulls: bool) -> dict[str, Any] | None:
     if multiple:
         source["multiple"] = multiple
     if len(present) < len(value):
-        source["nulls"] = [absent(f"{ROOT}.{name}", 0) for name, leaf in value.items() if leaf is None]
+        source["nulls"] = [
+            absent(f"{ROOT}.{written(name)}", 0) for name, leaf in value.items() if leaf is None
+        ]
     return source
 
 
@@ -165,7 +169,7 @@ class _Shape:
 
 @lru_cache(maxsize=1_000)
 def _shape(members: tuple[str, ...]) -> _Shape:
-    names = tuple(f"{ROOT}.{member}" for member in members)
+    names = tuple(f"{ROOT}.{written(member)}" for member in members)
     return _Shape(
         _existing(names),
         tuple((name, path(name)) for name in names),
@@ -267,7 +271,7 @@ def _points(source: dict[str, Any], found: Entry) -> None:
 
 @lru_cache(maxsize=20_000)
 def _may_be_longitude(name: str) -> bool:
-    return name.rpartition(".")[2].lower() in LONGITUDES
+    return last(name).lower() in LONGITUDES
 
 
 @lru_cache(maxsize=10_000)
@@ -276,7 +280,7 @@ def _existing(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         while name:
             found.add(path(name))
-            name = name.rpartition(".")[0]
+            name = parent(name)
     return tuple(sorted(found))
 
 
@@ -285,7 +289,7 @@ def _nulls(name: str, value: Any, counts: Counter[str]) -> None:
         counts[name] += 1
     elif type(value) is dict:
         for member, inner in value.items():
-            _nulls(f"{name}.{member}", inner, counts)
+            _nulls(f"{name}.{written(member)}", inner, counts)
     elif type(value) is list or type(value) is tuple:
         for element in value:
             _nulls(name, element, counts)

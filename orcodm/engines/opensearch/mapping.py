@@ -23,11 +23,12 @@ MAX_WINDOW: Final = 20_000
 
 MAX_REGEXP: Final = 10_000
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of the mapping and of what is indexed: an older index is copied into one of this version by `reindex`.
 
-The first one copied the words of all fields into one more, which cost a quarter of a write. It can be used as
-it is: what is asked is there in both.
+The first one copied the words of all fields into one more, which cost a quarter of a write. The second one
+took a member with a dot in its name for a member of a member. Either can be used as it is: all that is asked
+for other names is there in both.
 """
 
 _KEYWORD: Final = {"type": "keyword"}

@@ -14,6 +14,8 @@ from typing import Final
 
 import orjson
 
+from ...names import joined, steps
+
 ITEM: Final = "item"
 EVENT: Final = "event"
 RELATIONSHIP: Final = "relationship"
@@ -70,7 +72,7 @@ def path(field: str) -> str:
     name = field.removeprefix("value")
     if not name:
         return ""
-    written = "".join(_written(character) for character in name[1:])
+    written = "/".join("".join(map(_written, member)) for member in steps(name[1:]))
     # A path must differ from the root's also where the name of the member is empty.
     return (
         "~" + blake2b(name.encode(), digest_size=16).hexdigest() if len(written) > _LONGEST else f"/{written}"
@@ -80,13 +82,15 @@ def path(field: str) -> str:
 def _written(character: str) -> str:
     if character in _PLAIN or (character.isalnum() and not character.isascii()):
         return character
-    return "/" if character == "." else f"~{ord(character):x};"
+    return f"~{ord(character):x};"
 
 
 def field_of(name: str) -> str:
     """The field of values that a field of the index is of, as far as its name still says it."""
     written = name.partition(":")[2]
-    return "value" + _CODE.sub(lambda code: chr(int(code[1], 16)), written.replace("/", "."))
+    return joined(
+        _CODE.sub(lambda code: chr(int(code[1], 16)), step) for step in f"value{written}".split("/")
+    )
 
 
 _CODE: Final = re.compile("~([0-9a-f]+);")
