@@ -7,6 +7,8 @@ standard error stream. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3
 from __future__ import annotations
 
 import json
+import os
+import ssl
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -97,23 +99,40 @@ def _opened(url: str) -> Iterator[Engine]:
 
 @app.command()
 def serve(
-    url: Url,
-    port: Annotated[int, typer.Option(help="The port")] = 8080,
+    url: Annotated[
+        str,
+        typer.Argument(metavar="URL", envvar="ORCODM_URL", help="The engine, such as sqlite:///app.db"),
+    ],
+    port: Annotated[int, typer.Option(help="The port; 0 for any that is free")] = 8080,
     host: Annotated[str, typer.Option(help="The address; 0.0.0.0 for all")] = "127.0.0.1",
     api_key: Annotated[
-        list[str] | None, typer.Option(help="A key that sees the whole database; repeat for more")
+        list[str] | None,
+        typer.Option(envvar="ORCODM_API_KEY", help="A key that sees the whole database; repeat for more"),
     ] = None,
     keys: Annotated[Path | None, typer.Option(help="The file of `orcodm keys`")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Worker processes")] = 1,
     tls_cert: Annotated[Path | None, typer.Option(help="The certificate chain, for HTTPS")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key")] = None,
+    cors: Annotated[
+        list[str] | None,
+        typer.Option(help="An origin whose pages may ask from browsers, * for all; repeat for more"),
+    ] = None,
+    relation_status: Annotated[
+        int | None,
+        typer.Option(help="What PUT of a relation answers, 201 or 204; by the client's User-Agent without"),
+    ] = None,
     max_body: Annotated[int, typer.Option(help="The largest body, in bytes")] = 32 * 2**20,
     patience: Annotated[
         float, typer.Option(help="Seconds a client has for the head of a request, and as many for its body")
     ] = 60.0,
+    grace: Annotated[
+        float, typer.Option(min=0, help="Seconds that requests under way have when the server is stopped")
+    ] = 10.0,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
 ) -> None:
     """Serve an engine over Orchestrate v0.
+
+    Keys in the environment (ORCODM_API_KEY, ORCODM_URL) are seen by fewer than those of a command line.
 
     \b
     orcodm serve sqlite:///app.db --port 8080 --api-key KEY
@@ -122,36 +141,76 @@ def serve(
     try:
         import uvicorn
         from uvicorn.supervisors import Multiprocess
-
-        from .server.app import create_app
     except ModuleNotFoundError as error:
         raise UsageError(f"serving needs more packages ({error}): pip install 'orcodm[server]'") from error
     from . import worker
     from .server.keys import ApiKey, Keys, hashed
     from .server.requests import Limits
 
-    given = [ApiKey(hashed(key)[:8], hashed(key), "") for key in api_key or ()]
-    known = Keys(given, keys) if given or keys is not None else None
-    if known is None and host not in ("127.0.0.1", "::1", "localhost"):
+    for name in ("ORCODM_API_KEY", "ORCODM_URL"):
+        os.environ.pop(name, None)  # not for the workers and whatever else is started
+    for name, file in (("--keys", keys), ("--tls-cert", tls_cert), ("--tls-key", tls_key)):
+        if file is not None and not file.is_file():
+            raise typer.BadParameter(f"{name}: there is no file {file}")
+    _check_certificate(tls_cert, tls_key)
+    if relation_status not in (None, 201, 204):
+        raise typer.BadParameter(f"--relation-status is 201 or 204, not {relation_status}")
+    given = tuple(ApiKey(hashed(key)[:8], hashed(key), "") for key in api_key or ())
+    is_open = not given and keys is None
+    if is_open and host not in ("127.0.0.1", "::1", "localhost"):
         raise typer.BadParameter(
             "without --api-key or --keys everybody could read and write; serve on 127.0.0.1"
         )
-    limits = Limits(body=max_body, seconds=patience)
-    worker.start_logging(log_level)
-    options = worker.options(limits) | {"ssl_certfile": tls_cert, "ssl_keyfile": tls_key}
-    if workers == 1:
-        app = create_app(connect(url), known, limits=limits, owns_engine=True)
-        uvicorn.Server(uvicorn.Config(app, **options)).run([worker.listen(host, port)])
-        return
-    if url.startswith("memory:"):
+    if workers > 1 and url.startswith("memory:"):
         raise typer.BadParameter("memory: belongs to one process; serve a file with several workers")
-    connect(url).close()  # errors show here, once, and not in every worker
-    worker.write_settings(url, known, None if keys is None else str(keys.resolve()), limits, log_level)
-    config = uvicorn.Config("orcodm.worker:create", factory=True, workers=workers, **options)
+    if keys is not None:
+        Keys(path=keys)  # errors show here, and not in a worker
+    limits = Limits(body=max_body, seconds=patience)
+    settings = worker.Settings(
+        url=url,
+        keys=None if is_open else given,
+        keys_path=None if keys is None else str(keys.resolve()),
+        limits=limits,
+        log_level=log_level,
+        cors=tuple(cors or ()),
+        relation_status=relation_status,
+    )
+    options = worker.options(limits, grace) | {"ssl_certfile": tls_cert, "ssl_keyfile": tls_key}
+    worker.start_logging(log_level)
+    if workers == 1:
+        config = uvicorn.Config(settings(), **options)
+    else:
+        connect(url).close()  # errors show here, once, and not in every worker
+        config = uvicorn.Config(settings, factory=True, workers=workers, **options)
+    listening = worker.listen(host, port)
+    address = worker.address(listening, tls_cert is not None)
+    print(f"orcodm serves at {address}", flush=True)
+    if is_open:
+        print(
+            f"orcodm: there is no API key: whoever reaches {address} can read and change everything",
+            file=sys.stderr,
+            flush=True,
+        )
+    if workers == 1:
+        uvicorn.Server(config).run([listening])
+        return
     supervise: Any = Multiprocess
     # The supervisor of older versions has to be told what its processes run.
     told = {"target": uvicorn.Server(config).run} if "target" in signature(Multiprocess).parameters else {}
-    supervise(config, sockets=[worker.listen(host, port)], **told).run()
+    supervise(config, sockets=[listening], **told).run()
+
+
+def _check_certificate(chain: Path | None, key: Path | None) -> None:
+    if chain is None:
+        if key is not None:
+            raise typer.BadParameter("--tls-key goes with --tls-cert, the certificate chain")
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(chain, key)
+    except (ssl.SSLError, OSError) as error:
+        raise typer.BadParameter(
+            f"{chain} and {key or 'the key in it'} make no certificate: {error}"
+        ) from error
 
 
 # -- read ------------------------------------------------------------------------------------------

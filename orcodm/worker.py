@@ -1,15 +1,15 @@
-"""The application of a server that has several worker processes, each with an engine of its own."""
+"""The application of `orcodm serve`, for one process or for each of several, and how uvicorn runs it."""
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import socket
+import threading
 from functools import partial
 from typing import Any, Final
 
-from attrs import asdict
+from attrs import field, frozen
 
 from .engines.connect import connect
 from .server.app import Application, create_app
@@ -17,29 +17,52 @@ from .server.connection import Connection
 from .server.keys import ApiKey, Keys
 from .server.requests import Limits
 
-SETTINGS: Final = "ORCODM_SERVE"
-"""The environment variable with what a worker has to know; of API keys it has the hashes."""
+CLOSE_SECONDS: Final = 2.0
+"""How long the engine has to close, once requests had the time that is given to them."""
 
 
-def write_settings(url: str, keys: Keys | None, path: str | None, limits: Limits, level: str) -> None:
-    """Leave the settings for the workers to come."""
-    given = None if keys is None else [asdict(key) for key in keys.given]
-    os.environ[SETTINGS] = json.dumps(
-        {"url": url, "keys": given, "path": path, "limits": asdict(limits), "level": level}
-    )
+@frozen(kw_only=True)
+class Settings:
+    """What a process needs to serve an engine; calling it makes the application.
+
+    Workers get it over the pipe that starts them: the environment, where others may look, has neither the
+    engine's URL nor the hashes of the keys.
+    """
+
+    url: str = field(repr=False)
+    keys: tuple[ApiKey, ...] | None = None
+    keys_path: str | None = None
+    limits: Limits = field(factory=Limits)
+    log_level: str = "info"
+    cors: tuple[str, ...] = ()
+    relation_status: int | None = None
+
+    def __call__(self) -> Application:
+        start_logging(self.log_level)
+        return create_app(
+            connect(self.url),
+            None if self.keys is None else Keys(self.keys, self.keys_path),
+            limits=self.limits,
+            cors=self.cors,
+            relation_status=self.relation_status,
+            owns_engine=True,
+            stopping=partial(_end_after, CLOSE_SECONDS),
+        )
 
 
-def create() -> Application:
-    """The application of one worker."""
-    settings = json.loads(os.environ[SETTINGS])
-    start_logging(settings["level"])
-    keys = None
-    if settings["keys"] is not None:
-        keys = Keys([ApiKey(**key) for key in settings["keys"]], settings["path"])
-    return create_app(connect(settings["url"]), keys, limits=Limits(**settings["limits"]), owns_engine=True)
+def _end_after(seconds: float) -> None:
+    """End the process then, for an operation that cannot be interrupted would keep it alive."""
+
+    def end() -> None:
+        logging.getLogger("orcodm.server").warning("stopped while operations were under way")
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
 
 
-def options(limits: Limits) -> dict[str, Any]:
+def options(limits: Limits, grace: float = 10.0) -> dict[str, Any]:
     """How uvicorn is to run an application: what each of our servers has in common."""
     return {
         "http": partial(Connection, seconds=limits.seconds),
@@ -48,7 +71,7 @@ def options(limits: Limits) -> dict[str, Any]:
         "access_log": False,
         "server_header": False,
         "timeout_keep_alive": 75,
-        "timeout_graceful_shutdown": 30,
+        "timeout_graceful_shutdown": grace,
     }
 
 
@@ -67,6 +90,12 @@ def listen(host: str, port: int) -> socket.socket:
     listening.listen(2048)
     listening.set_inheritable(True)
     return listening
+
+
+def address(listening: socket.socket, tls: bool) -> str:
+    """Where a socket is reached, as a URL."""
+    host, port = listening.getsockname()[:2]
+    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def start_logging(level: str) -> None:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from rich.console import Console
 
@@ -21,7 +22,7 @@ from orcodm.engines.http import HTTPEngine
 from orcodm.errors import TransportError, Unauthorized
 from orcodm.operations import Delete, Get, IfAbsent, Ping, Put
 
-from .serving import serving_process
+from .serving import is_ready, serving_process, wait_for
 
 
 @pytest.fixture
@@ -190,6 +191,16 @@ def test_aggregates_are_json_for_programs(counted: str) -> None:
         (("huh",), 2, "huh"),
         (("serve", "memory:", "--workers", "2"), 2, "memory:"),
         (("serve", "memory:", "--host", "0.0.0.0"), 2, "everybody"),
+        (("serve", "memory:", "--keys", "/no/keys.json"), 2, "--keys: there is no file /no/keys.json"),
+        (("serve", "memory:", "--tls-cert", "/no/c.pem"), 2, "--tls-cert: there is no file /no/c.pem"),
+        (
+            ("serve", "memory:", "--tls-cert", __file__, "--tls-key", "/no/k.pem"),
+            2,
+            "--tls-key: there is no file /no/k.pem",
+        ),
+        (("serve", "memory:", "--tls-cert", __file__), 2, "make no certificate"),
+        (("serve", "memory:", "--tls-key", __file__), 2, "--tls-cert"),
+        (("serve", "memory:", "--relation-status", "200"), 2, "201 or 204"),
         (("import", "URL", "/nowhere/at/all"), 1, "No such file"),
         (("reindex", "http://127.0.0.1:9"), 1, "by itself"),
     ],
@@ -278,6 +289,38 @@ def test_every_command_has_help_with_an_example(run: Any) -> None:
         code, out, _ = run(command, "--help")
         assert code == 0
         assert f"orcodm {command} " in out
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_serve_says_where_and_for_whom_and_hides_its_keys(tmp_path: Path, workers: str) -> None:
+    environment = os.environ | {"ORCODM_URL": f"sqlite:///{tmp_path}/a.db"}
+    command = [sys.executable, "-m", "orcodm.cli", "serve", "--port", "0", "--workers", workers]
+    opened = subprocess.PIPE
+    with subprocess.Popen(command, stdout=opened, stderr=opened, text=True, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        url = process.stdout.readline().split()[-1]
+        assert "no API key" in process.stderr.readline()
+        wait_for(lambda: is_ready(url, process))  # type: ignore[arg-type]
+        process.terminate()
+    with subprocess.Popen(
+        command, stdout=opened, stderr=opened, text=True, env=environment | {"ORCODM_API_KEY": "sesame"}
+    ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1]
+        wait_for(lambda: is_ready(url, process))  # type: ignore[arg-type]
+        assert httpx.head(f"{url}/v0").status_code == 401
+        assert httpx.head(f"{url}/v0", auth=("sesame", "")).status_code == 200
+        for child in _children(process.pid):
+            assert b"sesame" not in child.read_bytes()
+            assert b"a.db" not in child.read_bytes()
+        process.terminate()
+
+
+def _children(pid: int) -> list[Path]:
+    """The environments of a process's children, where the system shows them."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children")
+    return [Path(f"/proc/{child}/environ") for child in listed.read_text().split()] if listed.exists() else []
 
 
 def test_serve_in_a_process_of_its_own(tmp_path: Path) -> None:

@@ -10,23 +10,22 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
-import os
-import random
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import attrs
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request as WebRequest
 from starlette.responses import JSONResponse
 from starlette.routing import Route as WebRoute
 
 from ..engine import Engine
-from ..errors import Aborted, InternalError, OrcodmError, Unauthorized
-from ..operations import Batch, BatchResult, Operation, Ping
+from ..errors import Aborted, BadRequest, InternalError, OrcodmError, Unauthorized
+from ..operations import Batch, BatchResult, Operation, Ping, PutRelation
 from ..wire.batches import Import
 from ..wire.codec import (
     Request,
@@ -38,13 +37,31 @@ from ..wire.codec import (
 from ..wire.extensions import HEADER, REPLAYED, TOKEN
 from ..wire.faults import CONTENT_TYPE, encode_fault
 from .gathering import Gathering
+from .identify import request_ids
 from .keys import WHOLE, Keys
 from .namespace import Namespaced
 from .openapi import describe
-from .requests import Disconnected, Limits, Receive, Scope, Send, check_head, headers_of, read_body, target_of
+from .requests import (
+    Disconnected,
+    Limits,
+    Receive,
+    Scope,
+    Send,
+    accepts_gzip,
+    check_head,
+    given_headers,
+    headers_of,
+    members,
+    read_body,
+    target_of,
+)
 
 PACK_FROM: Final = 1024
 """The smallest body that is worth gzip."""
+
+METHODS: Final = ("GET", "HEAD", "PUT", "POST", "PATCH", "DELETE")
+EXPOSED: Final = ("Content-Location", "ETag", "Link", "Location", "X-ORCHESTRATE-REQ-ID")
+"""What a page of another origin may do, and the headers of answers that it may read."""
 
 REMEMBERED: Final = 10_000
 """How many answers to conditional writes are kept for clients who lost them."""
@@ -57,22 +74,34 @@ def create_app(
     keys: Keys | Iterable[str] | None = None,
     *,
     limits: Limits | None = None,
+    cors: Iterable[str] = (),
+    relation_status: int | None = None,
     owns_engine: bool = False,
+    stopping: Callable[[], None] | None = None,
 ) -> Application:
     """An ASGI application that serves an engine.
 
-    `keys` are API keys (texts: they see the whole database), or `Keys`; None lets everybody in. With
-    `owns_engine` the engine is closed when the server stops.
+    `keys` are API keys (texts: they see the whole database), or `Keys`; None lets everybody in. Pages of the
+    origins in `cors` may ask from browsers ("*": all pages). PUT of a relation is answered `relation_status`,
+    201 or 204; None goes by what the client knows. With `owns_engine` the engine is closed when the server
+    stops; `stopping` is called before.
     """
     if keys is not None and not isinstance(keys, Keys):
         keys = Keys.of(*keys)
-    return Application(Service(Gathering(engine), keys, limits or Limits()), owns_engine)
+    service = Service(Gathering(engine), keys, limits or Limits(), relation_status)
+    return Application(service, owns_engine, tuple(cors), stopping)
 
 
 class Application:
     """The protocol under `/v0`; beside it health, readiness and the description of the routes."""
 
-    def __init__(self, service: Service, owns_engine: bool) -> None:
+    def __init__(
+        self,
+        service: Service,
+        owns_engine: bool,
+        cors: tuple[str, ...] = (),
+        stopping: Callable[[], None] | None = None,
+    ) -> None:
         self.service = service
 
         async def health(request: WebRequest) -> JSONResponse:
@@ -91,6 +120,8 @@ class Application:
         @asynccontextmanager
         async def lifespan(app: Starlette) -> AsyncIterator[None]:
             yield
+            if stopping is not None:
+                stopping()
             if owns_engine:
                 await service.engine.aclose()
 
@@ -99,8 +130,21 @@ class Application:
         self._pages = Starlette(
             routes=[WebRoute(path, endpoint) for path, endpoint in endpoints.items()], lifespan=lifespan
         )
+        self._answer: Any = self._dispatch
+        if cors:
+            self._answer = CORSMiddleware(
+                self._dispatch,
+                allow_origins=cors,
+                allow_methods=METHODS,
+                allow_headers=["*"],
+                expose_headers=EXPOSED,
+                max_age=3600,
+            )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._answer(scope, receive, send)
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] not in self._beside:
             await self.service(scope, receive, send)
         else:
@@ -110,21 +154,25 @@ class Application:
 class Service:
     """Orchestrate v0 over an engine."""
 
-    def __init__(self, engine: Engine, keys: Keys | None, limits: Limits) -> None:
+    def __init__(
+        self, engine: Engine, keys: Keys | None, limits: Limits, relation_status: int | None = None
+    ) -> None:
         self.engine = engine
+        self._relation_status = relation_status
         self._keys = keys
         self._limits = limits
         self._answers = _Answers(REMEMBERED)
-        self._identify = _request_ids()
         self._engines: dict[str, Engine] = {WHOLE: engine}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        identifier = next(self._identify)
-        given = dict(scope["headers"])
+        identifier = request_ids.next()
         target = target_of(scope)
         try:
+            given = given_headers(scope)
             response = await self._respond(scope, receive, given, target, identifier)
+        except BadRequest as error:
+            given, response = {}, encode_fault(error)
         except Disconnected:
             return
         await _send(send, scope, given, response, identifier)
@@ -167,6 +215,8 @@ class Service:
         # HEAD is answered as GET; the body is left away at the very end, when its length is known.
         form = attrs.evolve(request, method="GET") if request.method == "HEAD" else request
         response = encode_response(operation, outcome, form)
+        if self._relation_status is not None and type(operation) is PutRelation and response.status < 300:
+            response = attrs.evolve(response, status=self._relation_status)
         if type(operation) is Ping:
             announced = (HEADER, encode_capabilities(engine.capabilities))
             return Response(response.status, (*response.headers, announced), response.body)
@@ -258,30 +308,16 @@ async def _send(
         if name is not CONTENT_TYPE[0]
     ]
     headers.append((b"x-orchestrate-req-id", identifier.encode()))
-    if given.get(b"connection", b"").lower() != b"close":
-        headers.append((b"connection", b"keep-alive"))
-    if len(body) >= PACK_FROM and b"gzip" in given.get(b"accept-encoding", b""):
+    # HTTP/1.0 has one request a connection, which uvicorn would say in a line of its own beside ours.
+    closes = scope.get("http_version") == "1.0" or b"close" in members(given.get(b"connection", b""))
+    headers.append((b"connection", b"close" if closes else b"keep-alive"))
+    if len(body) >= PACK_FROM and accepts_gzip(given.get(b"accept-encoding", b"")):
         # The service marked the ETag of a packed answer; clients had to take the mark off again.
         pack = gzip.compress
         body = await asyncio.to_thread(pack, body, 5) if len(body) > 2**17 else pack(body, 5)
         headers.append((b"content-encoding", b"gzip"))
-    if response.status != 204:
+    if response.status not in (204, 304):
         # Also with HEAD: where nothing tells the length, h11 says that the body is chunked, which none is.
         headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
-
-
-def _request_ids() -> Any:
-    """UUIDs of version 1, as clients expect them; `uuid.uuid1` takes as long as answering a request."""
-    node = random.getrandbits(48) | 0x010000000000  # marked as no hardware address
-    sequence = random.getrandbits(14) | 0x8000
-    tail = f"{sequence:04x}-{node:012x}"
-    process = os.getpid()
-    last = 0
-    while True:
-        if os.getpid() != process:
-            yield from _request_ids()
-        now = time.time_ns() // 100 + 0x01B21DD213814000
-        last = now if now > last else last + 1
-        yield f"{last & 0xFFFFFFFF:08x}-{last >> 32 & 0xFFFF:04x}-{last >> 48 & 0x0FFF | 0x1000:04x}-{tail}"

@@ -8,9 +8,15 @@ bounds of their own, where they are read.
 from __future__ import annotations
 
 import asyncio
+from email.utils import formatdate
+from http import HTTPStatus
 from typing import Any, Final
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from ..errors import ApiError, BadRequest
+from ..wire.faults import encode_fault
+from .identify import request_ids
 
 MAX_HEAD: Final = 128 * 2**10
 """How many bytes may come without being a whole head: more than any limit that is checked afterwards."""
@@ -50,7 +56,9 @@ class Patient(_Uvicorn):  # type: ignore[misc]
         if cycle is None or not cycle.more_body:
             self._unfinished += len(data)
             if self._unfinished > MAX_HEAD:
-                self._refuse(b"431 Request Header Fields Too Large")
+                self._refuse(
+                    ApiError.of(431, "api_bad_request", f"The head is longer than {MAX_HEAD} bytes.")
+                )
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -59,7 +67,8 @@ class Patient(_Uvicorn):  # type: ignore[misc]
             self.cycle.more_body = False
 
     def _expect_head(self) -> None:
-        self._late = self.loop.call_later(self._seconds, self._refuse, b"408 Request Timeout")
+        late = ApiError.of(408, "api_bad_request", f"The head took more than {self._seconds:g} s.")
+        self._late = self.loop.call_later(self._seconds, self._refuse, late)
 
     def _has_head(self) -> None:
         self._unfinished = 0
@@ -67,15 +76,30 @@ class Patient(_Uvicorn):  # type: ignore[misc]
             self._late.cancel()
             self._late = None
 
-    def _refuse(self, status: bytes) -> None:
+    def send_400_response(self, msg: str) -> None:
+        """The answer to what is no HTTP, which no application sees: as any other error's."""
+        self._answer(BadRequest("The request is not HTTP.", details={"info": msg}))
+        self.transport.close()
+
+    def _refuse(self, error: ApiError) -> None:
         if self.transport.is_closing():
             return
         if self._unfinished:
-            self.transport.write(
-                b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: 0\r\n"
-                b"Connection: close\r\n\r\n" % status
-            )
+            self._answer(error)
         self.transport.close()
+
+    def _answer(self, error: ApiError) -> None:
+        response = encode_fault(error)
+        headers = (
+            *response.headers,
+            ("X-ORCHESTRATE-REQ-ID", request_ids.next()),
+            ("Date", formatdate(usegmt=True)),
+            ("Content-Length", str(len(response.body))),
+            ("Connection", "close"),
+        )
+        lines = [f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}"]
+        lines += [f"{name}: {value}" for name, value in headers]
+        self.transport.write("\r\n".join([*lines, "", ""]).encode("latin-1") + response.body)
 
 
 class Connection(Patient, _Auto):  # type: ignore[misc]

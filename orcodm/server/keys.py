@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import hmac
 import json
+import logging
 import os
 import secrets
 import tempfile
 import time
 from base64 import b64decode
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
 from attrs import asdict, field, frozen, validators
+from filelock import FileLock
 
 from ..errors import UsageError
+
+_log = logging.getLogger("orcodm.server")
 
 WHOLE: Final = ""
 """The application of a key that sees the whole database."""
@@ -81,43 +86,68 @@ class Keys:
         """A new key, which is shown this once, and its entry in the file."""
         key = secrets.token_urlsafe(32)
         entry = ApiKey(secrets.token_hex(4), hashed(key), application, int(time.time()))
-        self._store([*self, entry])
+        with self._changing() as stored:
+            stored.append(entry)
         return key, entry
 
     def revoke(self, identifier: str) -> ApiKey:
         """Remove a key. Raises `UsageError` where there is none of that id."""
-        for entry in self:
-            if entry.id == identifier:
-                self._store(other for other in self._known.values() if other is not entry)
-                return entry  # type: ignore[no-any-return]
-        raise UsageError(f"There is no key {identifier!r}.")
+        with self._changing() as stored:
+            for entry in stored:
+                if entry.id == identifier:
+                    stored.remove(entry)
+                    return entry
+            raise UsageError(f"There is no key {identifier!r}.")
+
+    @contextmanager
+    def _changing(self) -> Iterator[list[ApiKey]]:
+        """The keys of the file, to be changed and stored; one process at a time, so that none is lost."""
+        if self._path is None:
+            raise UsageError("These keys have no file to be stored in.")
+        with FileLock(f"{self._path}.lock"):
+            stored = self._read(self._path) if self._path.exists() else []
+            yield stored
+            self._replace(self._path, stored)
+        self._load()
 
     def _refresh(self) -> None:
         now = time.monotonic()
         if now - self._checked > 1:  # a revoked key works for a second more
-            self._load()
+            try:
+                self._load()
+            except (UsageError, OSError) as error:
+                # The operator's to mend; until then the keys that were known go on.
+                _log.error("the API keys were not read again: %s", error)
 
     def _load(self) -> None:
-        entries = list(self.given)
+        stored: list[ApiKey] = []
         self._checked = time.monotonic()
         if self._path is not None and self._path.exists():
             stat = self._path.stat()
             state = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
             if state == self._state:
                 return
-            try:
-                entries += [ApiKey(**entry) for entry in json.loads(self._path.read_text())]
-            except (ValueError, TypeError) as error:
-                raise UsageError(f"{self._path} is no file of API keys: {error}") from None
+            stored = self._read(self._path)
             self._state = state
-        self._known = {entry.hash: entry for entry in entries}
+        self._known = {entry.hash: entry for entry in (*self.given, *stored)}
 
-    def _store(self, entries: Iterable[ApiKey]) -> None:
-        if self._path is None:
-            raise UsageError("These keys have no file to be stored in.")
-        text = json.dumps([asdict(entry) for entry in entries if entry not in self.given], indent=1)
-        descriptor, name = tempfile.mkstemp(dir=self._path.parent or ".", prefix=self._path.name)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-        os.replace(name, self._path)
-        self._load()
+    @staticmethod
+    def _read(path: Path) -> list[ApiKey]:
+        try:
+            return [ApiKey(**entry) for entry in json.loads(path.read_bytes())]
+        except (ValueError, TypeError) as error:
+            raise UsageError(f"{path} is no file of API keys: {error}") from None
+
+    @staticmethod
+    def _replace(path: Path, entries: list[ApiKey]) -> None:
+        text = json.dumps([asdict(entry) for entry in entries], indent=1)
+        descriptor, name = tempfile.mkstemp(dir=path.parent or ".", prefix=path.name)
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, path)
+        except BaseException:
+            os.unlink(name)
+            raise

@@ -47,6 +47,7 @@ from ..operations import (
     Terms,
     Written,
 )
+from .agents import expects_204
 from .batches import Import, encode_import_result
 from .bodies import (
     Object,
@@ -73,6 +74,7 @@ from .urls import (
     read_segment,
     read_value,
     shown_segment,
+    shown_target,
     shown_value,
     split_target,
     with_query,
@@ -101,9 +103,26 @@ def encode_response(operation: Operation[Any], outcome: Any, request: Request | 
         response = encode_fault(outcome)
     else:
         response = _WRITERS[type(operation)](operation, outcome, request)
+        if type(operation) in _CACHED and request is not None and _is_known(request, response):
+            # What a 200 would have said of the value, without the value (RFC 9110, 15.4.5).
+            response = Response(304, response.headers)
     if request is not None and request.method == "HEAD" and response.body:
         return attrs.evolve(response, body=b"")
     return response
+
+
+_CACHED: Final = frozenset({Get, GetEvent, GetRelation})
+_IMMUTABLE: Final = ("Cache-Control", "private, max-age=31536000, immutable")
+"""Of a version, whose ref names its value for ever."""
+
+
+def _is_known(request: Request, response: Response) -> bool:
+    """Whether `If-None-Match` of a read names the ref of the answer."""
+    asked = header(request.headers, "if-none-match")
+    if asked is None:
+        return False
+    ref = read_etag(header(response.headers, "etag") or "")
+    return any(read_etag(tag) in ("*", ref) for tag in asked.split(","))
 
 
 def _location(*names: str) -> str:
@@ -124,7 +143,7 @@ def _pong(operation: Ping, outcome: None, request: Request | None) -> Response:
 
 def _value(operation: Get, item: Item, request: Request | None) -> Response:
     place = ("Content-Location", _location(item.collection, item.key, "refs", item.ref))
-    return _bare(item, place)
+    return _bare(item, place) if operation.ref is None else _bare(item, place, _IMMUTABLE)
 
 
 def _properties(operation: GetRelation, relation: RelationItem, request: Request | None) -> Response:
@@ -144,7 +163,8 @@ def _written(operation: Any, written: Written, request: Request | None) -> Respo
 def _related(operation: PutRelation, written: Written, request: Request | None) -> Response:
     source = (operation.collection, operation.key, "relation", operation.kind)
     location = _location(*source, operation.to_collection, operation.to_key)
-    return Response(201, (CONTENT_TYPE, _etag(written.ref), ("Location", location)))
+    status = 204 if request is not None and expects_204(header(request.headers, "user-agent")) else 201
+    return Response(status, (CONTENT_TYPE, _etag(written.ref), ("Location", location)))
 
 
 def _event(operation: GetEvent, event: EventItem, request: Request | None) -> Response:
@@ -255,8 +275,9 @@ def _link(request: Request, beside: Operation[Any]) -> str:
     which adds its own to every link, made longer and longer ones.
     """
     sent = encode_request(beside).target
-    path = "/" + request.target.partition("?")[0].lstrip("/")
-    parameters = raw_parameters(request.target.partition("?")[2])
+    target = shown_target(request.target)
+    path = "/" + target.partition("?")[0].lstrip("/")
+    parameters = raw_parameters(target.partition("?")[2])
     parameters.setdefault("limit", str(getattr(beside, "limit", "")))
     limit = ("limit", parameters.pop("limit"))
     going_on = {

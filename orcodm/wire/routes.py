@@ -526,7 +526,8 @@ def route_of(method: str, names: list[str], asked: Asked) -> Route:
             return route
     if (len(names), method) == (0, "POST"):
         raise BadRequest(f"What is posted here is one of {', '.join(sorted(IMPORT_TYPES))}.")
-    allowed = sorted({*methods, *(["HEAD"] if "GET" in methods else [])})
+    # A method of which no row takes this body is not among them.
+    allowed = sorted({*methods, *(["HEAD"] if "GET" in methods else [])} - {method})
     raise MethodNotAllowed(f"{method:.20} is not one of {', '.join(allowed)}.", details={"allow": allowed})
 
 

@@ -5,7 +5,9 @@ A path is split on its slashes first and each segment decoded once, so a key may
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
 from ..errors import BadRequest
@@ -57,6 +59,14 @@ def sent_value(text: str) -> str:
 def shown_value(text: str) -> str:
     """The value of a query parameter that the service fills into a link: `@`, `:` and `/` stay raw."""
     return quote(text, safe="@:/*")
+
+
+_UNSHOWABLE: Final = re.compile(r"[^!#-;=?-~]")
+
+
+def shown_target(target: str) -> str:
+    """A target as a client wrote it, with whatever no URI has, or would end a link, percent-encoded."""
+    return _UNSHOWABLE.sub(lambda found: quote(found[0].encode("utf-8", "surrogateescape")), target)
 
 
 def raw_parameters(query: str) -> dict[str, str]:

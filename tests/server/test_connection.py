@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -160,3 +161,25 @@ def test_no_content_has_no_length_either(port: int) -> None:
     assert gone.startswith(b"http/1.1 204 ")
     assert b"content-length" not in gone
     assert b"transfer-encoding" not in gone
+
+
+@pytest.mark.parametrize(
+    "request_", [b"huh\r\n\r\n", b"GET / HTTP/1.1\r\nno colon\r\n\r\n", b"\x16\x03\x01\r\n\r\n"]
+)
+def test_what_is_no_http_is_answered_as_any_error(port: int, request_: bytes) -> None:
+    with connected(port) as connection:
+        connection.sendall(request_)
+        head, _, body = rest(connection).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"\r\nContent-Type: application/json\r\n" in head
+    assert b"\r\nX-ORCHESTRATE-REQ-ID: " in head
+    assert json.loads(body)["code"] == "api_bad_request"
+
+
+@pytest.mark.parametrize("asked", [b"", b"Connection: keep-alive\r\n"])
+def test_http_1_0_is_told_once_that_the_connection_ends(port: int, asked: bytes) -> None:
+    with connected(port) as connection:
+        connection.sendall(b"GET /v0/c/k HTTP/1.0\r\nHost: test\r\n" + asked + b"\r\n")
+        head = rest(connection).partition(b"\r\n\r\n")[0].lower()
+    assert head.count(b"connection:") == 1
+    assert b"connection: close" in head

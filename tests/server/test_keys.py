@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,6 +69,40 @@ def test_a_file_that_is_none_says_so(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no file of API keys"):
         Keys(path=path)
     assert os.listdir(tmp_path) == ["keys.json"]
+
+
+def test_processes_that_create_keys_at_once_lose_none(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    program = f"""if True:
+        from orcodm.server.keys import Keys
+        for _ in range(10):
+            print(Keys(path={str(path)!r}).create("shop")[0])
+    """
+    makers = [
+        subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    made = [key for maker in makers for key in maker.communicate()[0].split()]
+    keys = Keys(path=path)
+    assert len(made) == 30
+    assert {keys.application(basic(key)) for key in made} == {"shop"}
+
+
+def test_a_file_that_gets_damaged_leaves_the_keys_that_were_known(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "keys.json"
+    keys = Keys(path=path)
+    key, _ = keys.create("shop")
+    path.write_text('[{"id": 1')
+    keys._checked = -10.0
+    assert keys.application(basic(key)) == "shop"
+    assert str(path) in caplog.text
+    with pytest.raises(UsageError, match="no file of API keys"):
+        keys.create("shop")
+    assert path.read_text() == '[{"id": 1'
+    path.unlink()
+    keys._checked = -10.0
+    assert keys.application(basic(key)) is None
 
 
 @pytest.mark.parametrize("name", ["Shop", "a:b", "a" * 65])
