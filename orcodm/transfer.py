@@ -16,7 +16,7 @@ from typing import Any, Final
 from attrs import evolve, frozen
 
 from .engine import Engine
-from .errors import Aborted, BadRequest, Conflict, NotFound, OrcodmError, ProtocolError
+from .errors import Aborted, BadRequest, Conflict, InvalidValue, NotFound, OrcodmError, ProtocolError
 from .operations import (
     START,
     Batch,
@@ -41,7 +41,7 @@ from .operations import (
     Version,
 )
 from .refs import tombstone_ref, value_ref
-from .values import canonical, decode, encode
+from .values import canonical, encode, read
 from .wire.bodies import (
     Object,
     read_record,
@@ -170,7 +170,7 @@ Unit = list[tuple[int, Any]]
 
 @frozen
 class Line:
-    """A line that was read; the entry is None where it is none."""
+    """A line that was read; the entry is None where it is none, and an error where it cannot be stored."""
 
     number: int
     entry: Any
@@ -210,7 +210,9 @@ def _read(lines: Iterable[bytes]) -> Iterator[Line]:
         if not line.strip():
             continue
         try:
-            entry = decode(line)
+            entry = read(line)
+        except InvalidValue as error:
+            entry = error
         except ValueError:
             entry = None
         if isinstance(entry, dict) and "path" not in entry and "relation" in entry:
@@ -307,6 +309,8 @@ def _write_units(engine: Engine, units: Iterable[Unit]) -> Iterator[Loaded]:
     pending: list[tuple[int, Any, str | None]] = []
     for unit in units:
         try:
+            if isinstance(unit[0][1], InvalidValue):
+                raise unit[0][1]
             done = _done(engine, unit)
             writes = [*_writes(unit)]
         except (OrcodmError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -60,6 +61,69 @@ def decode(data: bytes | str) -> Any:
         return _decode(data)
     except RecursionError:
         raise ValueError("nested too deep") from None
+
+
+def read(data: bytes | str) -> Any:
+    """The value of a JSON text that comes from outside, whose numbers may be any.
+
+    Raises `ValueError` where it is no JSON, and `InvalidValue` for a number with a fraction or an exponent
+    that no float is: which is not what the nearest float becomes when that is written with as many digits. So
+    0.1 and 0.10000000000000001 are read, 0.12345678901234567890123 and 1e400 are not. Integers are exact.
+    """
+    text = data.encode() if isinstance(data, str) else data
+    try:
+        value = decode(text)
+        # What another program wrote as it is written here was a float there.
+        if msgspec.json.encode(value) == text:
+            return value
+        # Up to 15 digits and a small exponent any number is a float's.
+        shape = text.translate(_SHAPE)
+        if not any(long in shape for long in _LONG):
+            return value
+    except ValueError:
+        pass  # for 1e400 as well, of which the other decoder says more
+    try:
+        return _read(text)
+    except _Rounded as error:
+        raise InvalidValue(
+            f"the number {error.text:.60} cannot be stored as it is, since the nearest float is "
+            f"{error.nearest!r}; write it as a text, or round it first"
+        ) from None
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+class _Rounded(Exception):
+    """A number that is no float. (A ValueError would come out of msgspec as one of its own.)"""
+
+    def __init__(self, text: str, nearest: float) -> None:
+        self.text = text
+        self.nearest = nearest
+
+
+def _exactly(text: str) -> float:
+    """The float that a number is. Raises `_Rounded` where none is."""
+    nearest = float(text)
+    if repr(nearest) == text:
+        return nearest
+    try:
+        written = Decimal(text)
+    except ArithmeticError:  # an exponent beyond all measure
+        raise _Rounded(text, nearest) from None
+    digits = max(1, len(bytes(written.as_tuple().digits).rstrip(b"\0")))
+    # The longest floats have fewer than 800 digits.
+    if not math.isfinite(nearest) or digits > 800 or Decimal(f"{nearest:.{digits - 1}e}") != written:
+        raise _Rounded(text, nearest)
+    return nearest
+
+
+_read = msgspec.json.Decoder(float_hook=_exactly).decode
+_SHAPE = bytes(
+    ord("0") if code in b"0123456789." else ord("e") if code in b"eE" else ord("+") if code in b"+-" else 32
+    for code in range(256)
+)
+"""What a text looks like: where there are digits and exponents."""
+_LONG = (b"0" * 16, b"0e000", b"0e+000")
 
 
 def decode_all(texts: Iterable[bytes]) -> list[Any]:

@@ -276,3 +276,12 @@ def test_batches_are_used(engine: Engine) -> None:
     assert asked[:2] == [Restore, Batch]
     assert set(asked[2:]) <= {Get}
     target.close()
+
+
+@pytest.mark.parametrize("number", ["0.12345678901234567890123", "1e400"])
+def test_a_line_with_a_number_that_would_be_rounded_is_named(copy: Engine, number: str) -> None:
+    path = '{"path":{"collection":"c","key":"k%d"},"value":{"n":%s}}'
+    lines = [(path % (at, n)).encode() for at, n in enumerate(["1.5", number, "2"])]
+    loaded = {each.line: each for each in load(copy, lines)}
+    assert {line: each.written for line, each in loaded.items()} == {1: True, 2: False, 3: True}
+    assert f"the number {number} cannot be stored as it is" in str(loaded[2].error)

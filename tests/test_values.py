@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from datetime import datetime
+from decimal import Decimal
 from enum import Enum
 from typing import Any
 from uuid import UUID
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from orcodm import values
 from orcodm.errors import InvalidValue
 from orcodm.values import MAX_DEPTH, canonical, check, decode, encode
 
@@ -226,3 +229,78 @@ def test_any_bytes_are_a_value_or_a_value_error(data: bytes) -> None:
 def test_decode(text: str, value: Any) -> None:
     assert typed(decode(text)) == typed(value)
     assert typed(decode(text.encode())) == typed(value)
+
+
+# -- numbers from outside --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0.12345678901234567890123",
+        "0.1234567890123456789",
+        "9007199254740993.0",
+        "90071992547409930e-1",
+        "1.00000000000000001",
+        "123456789012345678901234567890.5",
+        "1e400",
+        "-1E400",
+        "1e-400",
+        "1e99999999999999999999",
+        "1e-99999999999999999999",
+        "3." + "1415926535897932384626" * 100,
+    ],
+)
+@pytest.mark.parametrize("around", ["%s", '{"a": [%s]}', '{"text":"0.5","n":%s}'])
+def test_a_number_that_no_float_is_is_refused(text: str, around: str) -> None:
+    for data in (around % text, (around % text).encode()):
+        with pytest.raises(InvalidValue, match=r"the number -?[0-9.eE]*.* cannot be stored as it is"):
+            values.read(data)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0.1", 0.1),
+        ("0.10000000000000001", 0.1),
+        ("0.1000000000000000055511151231257827", 0.1),
+        ("1.50000000000000000000000000", 1.5),
+        ("1.0" + "0" * 1000, 1.0),
+        ("0.000000000000000000000000", 0.0),
+        ("1e23", 1e23),
+        ("1E+2", 100.0),
+        ("1.7976931348623157e308", sys.float_info.max),
+        ("5e-324", 5e-324),
+        ("1850000000000000000", 1850000000000000000),
+        ("123456789012345678901234567890", 123456789012345678901234567890),
+        ('"0.12345678901234567890123"', "0.12345678901234567890123"),
+    ],
+)
+def test_a_number_that_a_float_is_is_read(text: str, value: Any) -> None:
+    assert values.read(f" [{text}]") == [value]
+    assert type(values.read(text)) is type(value)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_every_way_to_write_a_float_is_read(number: float) -> None:
+    for text in (repr(number), f"{number:.16e}", f"{number:.25e}", f"{Decimal(number):e}", f"{number:.17g}"):
+        assert values.read(text) == number
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False))
+def test_a_number_is_read_as_it_is_or_refused(number: Decimal) -> None:
+    text = f"{number:e}" if abs(number.adjusted()) > 30 else f"{number:f}"
+    try:
+        found = values.read(text)
+    except InvalidValue:
+        assert len(number.as_tuple().digits) > 15 or abs(number.adjusted()) > 290
+    else:
+        digits = max(1, len(bytes(number.as_tuple().digits).rstrip(b"\0")))
+        assert found == number or Decimal(f"{found:.{digits - 1}e}") == number
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1,]", "nul", "01", "1.", "NaN"])
+def test_what_is_no_json_is_no_json_from_outside(text: str) -> None:
+    with pytest.raises(ValueError, match=r"JSON|truncated|[Ii]nvalid") as caught:
+        values.read(text)
+    assert not isinstance(caught.value, InvalidValue)

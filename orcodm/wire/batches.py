@@ -77,7 +77,7 @@ def _entries(body: bytes) -> Iterator[Any]:
     try:
         text = body.decode()
         if text.lstrip()[:1] == "[":
-            yield from values.decode(body)
+            yield from values.read(body)
             return
         decoder, position = json.JSONDecoder(), 0
         while position < len(text):
@@ -86,8 +86,10 @@ def _entries(body: bytes) -> Iterator[Any]:
                 continue
             _, end = decoder.raw_decode(text, position)
             # Once more, by the decoder that refuses what JSON does not have.
-            yield values.decode(text[position:end])
+            yield values.read(text[position:end])
             position = end
+    except InvalidValue as error:
+        raise BadRequest(f"The body cannot be stored: {error}", details={"info": str(error)}) from None
     except (ValueError, RecursionError) as error:
         raise BadRequest(
             f"The body is not an export: {error!s:.200}", details={"info": f"{error!s:.200}"}

@@ -49,7 +49,7 @@ def load(body: bytes) -> Any:
     if not body:
         raise BadRequest("The request has no body.", details={"info": "The body is empty."})
     try:
-        value = values.decode(body)
+        value = values.read(body)
         # Only that many brackets can nest too deep.
         if body.count(b"[") + body.count(b"{") > values.MAX_DEPTH:
             values.check(value)

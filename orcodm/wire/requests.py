@@ -260,8 +260,10 @@ def _read_batch(route: Route, collection: str | None, body: Body) -> Operation[A
     if route.operation is Import:
         return decode_import(body, collection)
     try:
-        parts = values.decode(body)
+        parts = values.read(body)
         return Batch([_read_part(part) for part in parts])
+    except InvalidValue as error:
+        raise BadRequest(f"The body of a request cannot be stored: {error}") from None
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise BadRequest(f"The batch is not an array of requests: {error!s:.200}") from None
 
@@ -270,7 +272,7 @@ def _read_records(body: Body) -> Operation[Any]:
     if isinstance(body, Parsed):
         raise BadRequest("A batch holds no records.")
     try:
-        records = [read_record(entry) for entry in values.decode(body)]
+        records = [read_record(entry) for entry in values.read(body)]
         for record in records:
             values.check(record.value)
         return Restore(records)

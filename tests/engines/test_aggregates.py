@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -120,6 +121,36 @@ def test_ranges(numbers: Engine) -> None:
             ],
         )
     ]
+
+
+SNOWFLAKE = 1850000000000000000
+
+
+@pytest.mark.parametrize(
+    ("edges", "steps"),
+    [
+        ([SNOWFLAKE, SNOWFLAKE + 10, SNOWFLAKE + 20], [SNOWFLAKE + n for n in range(-5, 25)]),
+        ([2**53 - 1, 2**53, 2**53 + 1, 2**53 + 2], [2**53 + n for n in range(-3, 5)]),
+        ([10**25, 10**25 + 1, 10**25 + 2], [10**25 + n for n in range(-1, 4)]),
+        ([10**350, 10**350 + 1, 10**350 + 2], [10**350 + n for n in range(-1, 4)]),
+        ([-SNOWFLAKE - 1, -SNOWFLAKE, 0], [-SNOWFLAKE - 1, -SNOWFLAKE, -1, 0, -0.0, 1e-300]),
+        ([0.1, 0.2, 0.3], [0.1, 0.15, 0.2, 0.30000000000000004, 0.3]),
+        ([1, 2], [1, 1.0, 2.0, 1.5, True, "1"]),
+    ],
+)
+@pytest.mark.parametrize("where", ["pending", "indexed"])
+def test_ranges_count_what_a_filter_finds(
+    engine: Engine, edges: list[float], steps: list[Any], where: str, request: pytest.FixtureRequest
+) -> None:
+    if where == "indexed":
+        request.getfixturevalue("early")
+        put_all(engine, {f"{n:02}": {"n": n} for n in range(99)}, collection="crowd")
+    put_all(engine, {f"{n}": {"n": value} for n, value in enumerate(steps)})
+    (found,) = aggregate(engine, Ranges("value.n", tuple(pairwise(edges))))
+    assert isinstance(found, RangesResult)
+    for bucket in found.buckets:
+        query = f"n:[{bucket.min!r} TO {bucket.max!r}}}"
+        assert bucket.count == engine.execute(Search(query=query, collection=THINGS, limit=0)).total
 
 
 def test_top_values(engine: Engine) -> None:

@@ -308,3 +308,26 @@ def test_a_patch_of_a_missing_key_is_not_found_whatever_its_body(engine: Engine)
     )
     assert conflict.status_code == 409
     assert conflict.json()["details"]["op"]["path"] == "/Huh"
+
+
+@pytest.mark.parametrize("number", ["0.12345678901234567890123", "9007199254740993.0", "1e400"])
+def test_a_number_that_would_be_rounded_is_refused(engine: Engine, number: str) -> None:
+    app = create_app(engine)
+    value, path = f'{{"n": {number}}}', {"collection": "c", "key": "a"}
+    sent = {"content": value}
+    line = f'{{"path": {json.dumps(path)}, "value": {value}}}'
+    bulk = {"content": line, "headers": {"content-type": "application/orchestrate-export-stream+json"}}
+    merge = {"content": value, "headers": {"content-type": "application/merge-patch+json"}}
+    put, got, posted, event, patched, loaded = asked(
+        app,
+        ("PUT", "/v0/c/a", sent),
+        ("GET", "/v0/c/a"),
+        ("POST", "/v0/c", sent),
+        ("POST", "/v0/c/a/events/e", sent),
+        ("PATCH", "/v0/c/a", merge),
+        ("POST", "/v0", bulk),
+    )
+    assert got.status_code == 404
+    for answer in (put, posted, event, patched, loaded):
+        assert answer.status_code == 400
+        assert "cannot be stored as it is" in answer.text

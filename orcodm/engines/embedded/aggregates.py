@@ -2,8 +2,8 @@
 
 What the index knows of all its matches together is read from its columns at once, where that is exact.
 
-Values count, not documents: an array contributes each of its elements. Numbers that no float can hold are
-left out.
+Values count, not documents: an array contributes each of its elements. Ranges compare integers of any length
+exactly; statistics are floats, and leave out what is beyond the largest.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from ...times import INTERVALS, changes_of_offset, zone_of
 from .columns import MOST, Columns, Moments, NotByColumns
 from .layout import DATES, NUMBERS
 from .ordering import RANKS, Measure
-from .terms import MANY, ODD
+from .terms import MANY, ODD, rounded
 
 MILLISECOND_FIELDS: Final = frozenset({"@path.timestamp", "@path.reftime"})
 """Numbers that are moments."""
@@ -75,13 +75,16 @@ def _full(field: str) -> str:
     return field_name(field) or field
 
 
-def _numbers(entry: Entry, field: str) -> Iterator[float]:
-    for leaf in entry.values(field):
-        if type(leaf) is int or type(leaf) is float:
-            try:
-                yield float(leaf)
-            except OverflowError:
-                continue
+def _numbers(entry: Entry, field: str) -> Iterator[int | float]:
+    return (leaf for leaf in entry.values(field) if type(leaf) is int or type(leaf) is float)
+
+
+def _floats(entry: Entry, field: str) -> Iterator[float]:
+    for number in _numbers(entry, field):
+        try:
+            yield float(number)
+        except OverflowError:
+            continue
 
 
 class _Stats:
@@ -97,7 +100,7 @@ class _Stats:
             self.add(entry)
 
     def add(self, entry: Entry) -> None:
-        self._numbers.extend(_numbers(entry, self._name))
+        self._numbers.extend(_floats(entry, self._name))
 
     def result(self) -> StatsResult:
         both = _moments(self._numbers).with_(self._read)
@@ -159,13 +162,14 @@ class _Buckets:
 
     def read(self, columns: Columns, sort: str, field: str) -> None:
         """Count the values of a field, but for documents that are odd or have many."""
-        edges = sorted({edge for bucket in self._buckets for edge in bucket if edge is not None})
+        # As floats, which is exact: what the columns have of values beyond 2**53 is odd.
+        edges = sorted({rounded(edge) for bucket in self._buckets for edge in bucket if edge is not None})
         counts = columns.intervals(sort, field, edges)
         self.seen += sum(counts)
         # The first interval ends, the others begin, with an edge.
         for position, (low, high) in enumerate(self._buckets):
-            start = 0 if low is None else edges.index(low) + 1
-            end = len(counts) if high is None else edges.index(high) + 1
+            start = 0 if low is None else edges.index(rounded(low)) + 1
+            end = len(counts) if high is None else edges.index(rounded(high)) + 1
             self._counts[position] += sum(counts[start:end])
 
     def counts(self) -> list[BucketCount]:

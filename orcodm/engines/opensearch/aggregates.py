@@ -19,7 +19,7 @@ from ...errors import InvalidParameter
 from ...lucene.entries import field_name
 from ...lucene.evaluator import find_near
 from ...lucene.geometry import RADIUS, UNITS
-from ...lucene.tree import Node
+from ...lucene.tree import Bound, Node, Range
 from ...operations import (
     Aggregate,
     AggregateResult,
@@ -39,7 +39,7 @@ from ...operations import (
     ValueCount,
 )
 from ...times import INTERVALS, zone_of
-from .compile import NUMBERS, PATHS
+from .compile import NUMBERS, PATHS, Query, compile_tree
 from .fields import BOOLEAN, DATE, EXACT, INTEGER, LONG, NUMBER, POINT, STRING, mark, read_ordered, repeated
 from .names import path
 
@@ -179,7 +179,12 @@ def _ranges(aggregate: Ranges) -> Plan:
     ]
     open_ones = [number for number, bounds in enumerate(buckets) if bounds == (None, None)]
     bounded = [one for number, one in enumerate(ranges) if number not in open_ones]
+    one: dict[str, Any]
     one = {"range": {"field": field, "keyed": True, "ranges": bounded or [{"key": "none", "from": 0}]}}
+    if any(edge is not None and abs(edge) >= EXACT for bounds in buckets for edge in bounds):
+        # Doubles do not tell such integers apart, and what a filter asks does.
+        each = {f"{number}": _within(aggregate.field, *bounds) for number, bounds in enumerate(buckets)}
+        one = {"filters": {"filters": each}}
     body = _single(aggregate.field, one, _script(_NUMBERS, field=field, **_sides(buckets)))
     body["seen"] = {"value_count": {"field": field}}
 
@@ -194,6 +199,14 @@ def _ranges(aggregate: Ranges) -> Plan:
         return RangesResult(field=aggregate.field, value_count=seen, buckets=_counted(buckets, counts))
 
     return Plan(body, read)
+
+
+def _within(field: str, low: float | None, high: float | None) -> Query:
+    """The documents with a number in a bucket."""
+    lower, upper = (
+        None if edge is None else Bound(repr(edge), side) for edge, side in ((low, True), (high, False))
+    )
+    return compile_tree(Range(lower, upper, field), lambda form: [])
 
 
 def _sides(buckets: tuple[Bucket, ...]) -> dict[str, list[float]]:
