@@ -289,16 +289,20 @@ class Version(Value):
 
 @define(eq=False, repr=False)
 class Written(Value):
-    """The answer to a write of an item or a relation: where it is and its new ref."""
+    """The answer to a write of an item or a relation: where it is and its new ref.
+
+    `reftime` is when it was written, where the engine says; it has no part in equality.
+    """
 
     collection: str
     key: str
     ref: str
+    reftime: int | None = attrs.field(default=None, eq=False, repr=False)
 
 
 @define(kw_only=True, eq=False, repr=False)
 class EventWritten(Value):
-    """The answer to a write of an event."""
+    """The answer to a write of an event; `reftime` as in `Written`."""
 
     collection: str
     key: str
@@ -306,6 +310,7 @@ class EventWritten(Value):
     timestamp: int
     ordinal: int
     ref: str
+    reftime: int | None = attrs.field(default=None, eq=False, repr=False)
 
 
 @frozen(kw_only=True, eq=False, repr=False, slots=False)

@@ -285,7 +285,7 @@ def _find(operation: Operation[Any], chained: bool, ask: Ask) -> Persistence[Any
 def _find_value(
     operation: Put | Patch, condition: IfMatch | IfAbsent | None, value: Any, chained: bool, ask: Ask
 ) -> Persistence[Any]:
-    place = {"collection": operation.collection, "key": operation.key}
+    place: dict[str, Any] = {"collection": operation.collection, "key": operation.key}
     previous = condition.ref if isinstance(condition, IfMatch) else None
     if chained:
         # The history has it even where somebody has written on top of it since.

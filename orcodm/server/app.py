@@ -11,7 +11,6 @@ import asyncio
 import gzip
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -24,23 +23,25 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route as WebRoute
 
 from ..engine import Engine
-from ..errors import Aborted, BadRequest, InternalError, OrcodmError, Unauthorized
-from ..operations import Batch, BatchResult, Operation, Ping, PutRelation
+from ..errors import BadRequest, InternalError, OrcodmError, Unauthorized
+from ..operations import Ping, PutRelation
 from ..wire.batches import Import
 from ..wire.codec import (
     Request,
     Response,
     decode_request,
     encode_capabilities,
-    encode_response,
 )
 from ..wire.extensions import HEADER, REPLAYED, TOKEN
 from ..wire.faults import CONTENT_TYPE, encode_fault
+from .bounded import INLINE_BYTES, execute_bounded, respond
 from .gathering import Gathering
 from .identify import request_ids
+from .importing import execute_import
 from .keys import WHOLE, Keys
 from .namespace import Namespaced
 from .openapi import describe
+from .replays import Replays
 from .requests import (
     Disconnected,
     Limits,
@@ -62,9 +63,6 @@ PACK_FROM: Final = 1024
 METHODS: Final = ("GET", "HEAD", "PUT", "POST", "PATCH", "DELETE")
 EXPOSED: Final = ("Content-Location", "ETag", "Link", "Location", "X-ORCHESTRATE-REQ-ID")
 """What a page of another origin may do, and the headers of answers that it may read."""
-
-REMEMBERED: Final = 10_000
-"""How many answers to conditional writes are kept for clients who lost them."""
 
 _log = logging.getLogger("orcodm.server")
 
@@ -161,7 +159,7 @@ class Service:
         self._relation_status = relation_status
         self._keys = keys
         self._limits = limits
-        self._answers = _Answers(REMEMBERED)
+        self._replays = Replays()
         self._engines: dict[str, Engine] = {WHOLE: engine}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -192,7 +190,7 @@ class Service:
             request = Request(scope["method"], target, headers_of(given), body)
             token = given.get(_TOKEN)
             if token is None:
-                return await self._execute(engine, decode_request(request), request)
+                return await self._execute(engine, request)
             place = (given.get(b"authorization"), request.method, target, token)
             return await self._execute_once(engine, request, place)
         except OrcodmError as error:
@@ -204,17 +202,20 @@ class Service:
             _log.exception("%s %s failed %s", scope["method"], target, identifier)
             return encode_fault(InternalError())
 
-    async def _execute(self, engine: Engine, operation: Operation[Any], request: Request) -> Response:
+    async def _execute(self, engine: Engine, request: Request) -> Response:
+        if len(request.body) > INLINE_BYTES:
+            operation = await asyncio.to_thread(decode_request, request)
+        else:
+            operation = decode_request(request)
         try:
             if isinstance(operation, Import):
-                outcome: Any = operation.result(await _import(engine, operation))
-            else:
-                outcome = await engine.aexecute(operation)
+                return await execute_import(engine, operation)
+            outcome = await execute_bounded(engine, operation, self._limits.page)
         except OrcodmError as error:
             outcome = error
         # HEAD is answered as GET; the body is left away at the very end, when its length is known.
         form = attrs.evolve(request, method="GET") if request.method == "HEAD" else request
-        response = encode_response(operation, outcome, form)
+        response = await respond(operation, outcome, form)
         if self._relation_status is not None and type(operation) is PutRelation and response.status < 300:
             response = attrs.evolve(response, status=self._relation_status)
         if type(operation) is Ping:
@@ -224,23 +225,18 @@ class Service:
 
     async def _execute_once(self, engine: Engine, request: Request, token: Any) -> Response:
         """Execute, or give the answer again that the same attempt was given before."""
-        answer = self._answers.get(token)
+        answer = self._replays.get(token)
         if answer is not None:
             # The first attempt may be under way still.
             response = await asyncio.shield(answer)
             return Response(response.status, (*response.headers, (REPLAYED, "1")), response.body)
-        answer = self._answers.begin(token)
+        self._replays.begin(token)
         try:
-            response = await self._execute(engine, decode_request(request), request)
+            response = await self._execute(engine, request)
         except BaseException as error:
-            self._answers.forget(token)
-            answer.cancel() if isinstance(error, asyncio.CancelledError) else answer.set_exception(error)
-            # Who waits for it sees the error; where nobody does, nobody misses it.
-            answer.cancelled() or answer.exception()
+            self._replays.fail(token, error)
             raise
-        if response.status >= 500:
-            self._answers.forget(token)
-        answer.set_result(response)
+        self._replays.end(token, response)
         return response
 
     def _engine_for(self, authorization: bytes | None) -> Engine:
@@ -257,41 +253,6 @@ class Service:
 
 _TOKEN: Final = TOKEN.lower().encode()
 _CONTENT_TYPE: Final = (CONTENT_TYPE[0].encode(), CONTENT_TYPE[1].encode())
-
-
-async def _import(engine: Engine, operation: Import) -> list[Any]:
-    """The outcomes of an import's writes: together where they all succeed, else each for itself."""
-    writes = operation.writes
-    together: BatchResult = await engine.aexecute(Batch(writes))
-    if not any(isinstance(outcome, Aborted) for outcome in together.outcomes):
-        return list(together.outcomes)
-    outcomes: list[Any] = []
-    for write in writes:
-        try:
-            outcomes.append(await engine.aexecute(write))
-        except OrcodmError as error:
-            outcomes.append(error)
-    return outcomes
-
-
-class _Answers:
-    """The last answers, by the tokens of their attempts; those under way among them."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._kept: OrderedDict[Any, asyncio.Future[Response]] = OrderedDict()
-
-    def get(self, token: Any) -> asyncio.Future[Response] | None:
-        return self._kept.get(token)
-
-    def begin(self, token: Any) -> asyncio.Future[Response]:
-        answer = self._kept[token] = asyncio.get_running_loop().create_future()
-        if len(self._kept) > self._size:
-            self._kept.popitem(last=False)
-        return answer
-
-    def forget(self, token: Any) -> None:
-        self._kept.pop(token, None)
 
 
 # -- out -------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import asyncio
 from typing import Any, Final, TypeVar, cast
 
 from ..engine import Capabilities, Engine
-from ..errors import Aborted, TransportError
+from ..errors import Aborted, DatabaseBusy, TransportError
 from ..operations import Batch, Operation, Write
 
 R = TypeVar("R")
@@ -56,7 +56,7 @@ class Gathering:
             while self._waiting:
                 group, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
                 try:
-                    outcomes = await self._outcomes([operation for operation, _ in group])
+                    outcomes = await apart(self._engine, [operation for operation, _ in group])
                 except asyncio.CancelledError:
                     for _, answer in (*group, *self._waiting):
                         answer.cancel()
@@ -72,45 +72,50 @@ class Gathering:
         finally:
             self._committing = None
 
-    async def _outcomes(self, operations: list[Any]) -> list[Any]:
-        if len(operations) > 1:
-            together = await self._together(operations)
-            if together is not None:
-                return together
-        return [await self._outcome(operation) for operation in operations]
-
-    async def _together(self, operations: list[Any]) -> list[Any] | None:
-        """The outcomes of one transaction; None where each has to be tried by itself."""
-        batch = await self._outcome(Batch(operations))
-        if isinstance(batch, TransportError):
-            # Perhaps it was written: nothing may be tried again.
-            return [batch] * len(operations)
-        if isinstance(batch, Exception):
-            return None
-        outcomes = list(batch.outcomes)
-        if not batch.failed:
-            return outcomes
-        # Nothing was written. What failed had seen what came before it, and left nothing to what comes after:
-        # so without it the others go as before, unless another process was faster.
-        again = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, Aborted)]
-        if again:
-            batch = await self._outcome(Batch([operations[index] for index in again]))
-            if isinstance(batch, TransportError):
-                return [batch if isinstance(outcome, Aborted) else outcome for outcome in outcomes]
-            if isinstance(batch, Exception) or batch.failed:
-                return None
-            for index, outcome in zip(again, batch.outcomes, strict=True):
-                outcomes[index] = outcome
-        return outcomes
-
-    async def _outcome(self, operation: Any) -> Any:
-        try:
-            return await self._engine.aexecute(operation)
-        except Exception as error:
-            return error
-
     def close(self) -> None:
         self._engine.close()
 
     async def aclose(self) -> None:
         await self._engine.aclose()
+
+
+# -- writes that stand for themselves --------------------------------------------------------------
+
+
+async def apart(engine: Engine, operations: list[Any]) -> list[Any]:
+    """The outcomes of writes that each stand for themselves, committed together: results and errors."""
+    if len(operations) > 1:
+        together = await _together(engine, operations)
+        if together is not None:
+            return together
+    return [await _outcome(engine, operation) for operation in operations]
+
+
+async def _together(engine: Engine, operations: list[Any]) -> list[Any] | None:
+    """The outcomes of one transaction; None where each has to be tried by itself."""
+    batch = await _outcome(engine, Batch(operations))
+    if isinstance(batch, TransportError | DatabaseBusy):
+        # Perhaps it was written: nothing may be tried again. Or there is no getting to write for anybody.
+        return [batch] * len(operations)
+    if isinstance(batch, Exception):
+        return None
+    outcomes = list(batch.outcomes)
+    # Nothing was written. What failed had seen what came before it, and left nothing to what comes after:
+    # so without it the others go as before, unless another process was faster.
+    again = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, Aborted)]
+    if again:
+        batch = await _outcome(engine, Batch([operations[index] for index in again]))
+        if isinstance(batch, TransportError | DatabaseBusy):
+            return [batch if isinstance(outcome, Aborted) else outcome for outcome in outcomes]
+        if isinstance(batch, Exception) or any(isinstance(one, Aborted) for one in batch.outcomes):
+            return None
+        for index, outcome in zip(again, batch.outcomes, strict=True):
+            outcomes[index] = outcome
+    return outcomes
+
+
+async def _outcome(engine: Engine, operation: Any) -> Any:
+    try:
+        return await engine.aexecute(operation)
+    except Exception as error:
+        return error

@@ -37,12 +37,14 @@ _SINGLE: Final = frozenset(
 class Limits:
     """What one request may cost. `body` counts the bytes before and after unpacking.
 
+    `page` is how many bytes the values of a page have, unless one value has more: the page ends before them.
     `seconds` is what a client has for the body; as many it has for the head, where `orcodm serve` runs it.
     """
 
     body: int = 32 * 2**20
     headers: int = 32 * 2**10
     target: int = 64 * 2**10
+    page: int = 8 * 2**20
     seconds: float = 60.0
 
 

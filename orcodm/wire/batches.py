@@ -6,11 +6,11 @@ is an extension: its body is an array of requests, its answer one of responses, 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, cast
 
 import attrs
+import msgspec
 from attrs import frozen
 
 from .. import values
@@ -25,7 +25,8 @@ from ..operations import (
     Write,
     Written,
 )
-from .bodies import Object, dump
+from .bodies import Object, dump, load
+from .faults import encode_fault
 from .timestamps import hexadecimal, read_ordinal, read_timestamp
 
 BATCH_TYPE: Final = "application/vnd.orcodm.batch+json"
@@ -35,30 +36,29 @@ IMPORT_TYPES: Final = frozenset(
 )
 
 
-def _tuple(entries: Iterable[Write | OrcodmError]) -> tuple[Write | OrcodmError, ...]:
-    return tuple(entries)
-
-
 @frozen
 class Import(Operation[BatchResult]):
-    """Writes that each stand for themselves. An entry that could not be read is its error.
+    """Writes that each stand for themselves, as the texts of their entries.
 
-    It is read, and never sent: a server that has no batches gets each write by itself.
+    They are read some at a time, as their turn comes: there may be very many. `collection` is that of
+    entries that name none. An import is never sent: a server that has no batches gets each write by itself.
     """
 
-    entries: tuple[Write | OrcodmError, ...] = attrs.field(converter=_tuple)
+    texts: Sequence[bytes] = attrs.field(repr=False)
+    collection: str | None = None
 
-    @property
-    def writes(self) -> tuple[Write, ...]:
-        """The entries that could be read."""
-        return tuple(entry for entry in self.entries if not isinstance(entry, OrcodmError))
-
-    def result(self, outcomes: Iterable[Any]) -> BatchResult:
-        """The outcome of each entry, from those of `writes`."""
-        done = iter(outcomes)
-        return BatchResult(
-            [entry if isinstance(entry, OrcodmError) else next(done) for entry in self.entries]
-        )
+    def slices(self, entries: int, size: int) -> Iterator[list[Write | OrcodmError]]:
+        """The writes, so many or so many bytes at a time; an entry that cannot be read is its error."""
+        texts: list[bytes] = []
+        taken = 0
+        for text in self.texts:
+            texts.append(text)
+            taken += len(memoryview(text))
+            if len(texts) == entries or taken >= size:
+                yield [_read_text(text, self.collection) for text in texts]
+                texts, taken = [], 0
+        if texts:
+            yield [_read_text(text, self.collection) for text in texts]
 
 
 # -- requests --------------------------------------------------------------------------------------
@@ -69,46 +69,48 @@ def decode_import(body: bytes, collection: str | None) -> Import:
 
     `collection` is that of entries that name none.
     """
-    entries = [_read_entry(entry, collection) for entry in _entries(body)]
-    return Import(entries)
+    return Import(texts_of(body, "an export"), collection)
 
 
-def _entries(body: bytes) -> Iterator[Any]:
+def texts_of(body: bytes, what: str) -> Sequence[bytes]:
+    """The texts in a JSON array, or of values one after another. Raises `BadRequest`.
+
+    That they are JSON is seen, without making their values.
+    """
     try:
-        text = body.decode()
-        if text.lstrip()[:1] == "[":
-            yield from values.read(body)
-            return
-        decoder, position = json.JSONDecoder(), 0
-        while position < len(text):
-            if text[position] in " \t\r\n":
-                position += 1
-                continue
-            _, end = decoder.raw_decode(text, position)
-            # Once more, by the decoder that refuses what JSON does not have.
-            yield values.read(text[position:end])
-            position = end
-    except InvalidValue as error:
-        raise BadRequest(f"The body cannot be stored: {error}", details={"info": str(error)}) from None
+        if body[:64].lstrip()[:1] == b"[":
+            return _array.decode(body)
+        return _one.decode_lines(body)
     except (ValueError, RecursionError) as error:
         raise BadRequest(
-            f"The body is not an export: {error!s:.200}", details={"info": f"{error!s:.200}"}
+            f"The body is not {what}: {error!s:.200}", details={"info": f"{error!s:.200}"}
         ) from None
+
+
+# A `Raw` is a view of its text in the body.
+_array: Final = cast("msgspec.json.Decoder[list[bytes]]", msgspec.json.Decoder(list[msgspec.Raw]))
+_one: Final = cast("msgspec.json.Decoder[bytes]", msgspec.json.Decoder(msgspec.Raw))
+
+
+def _read_text(text: bytes, collection: str | None) -> Write | OrcodmError:
+    try:
+        return _read_entry(load(bytes(text)), collection)
+    except BadRequest as error:
+        return error
 
 
 def _read_entry(entry: Any, collection: str | None) -> Write | OrcodmError:
     try:
-        values.check(entry["value"])
         if "path" in entry and str(entry["path"].get("kind")).lower() == "relationship":
             # As lists and exports have it; the service's own form has no path around the ends.
-            entry = {**entry["path"], "value": entry["value"]}
+            entry = {**entry["path"], "value": entry.get("value")}
         if "path" not in entry:
             return PutRelation(
                 **_place(entry["source"], collection),
                 kind=entry["relation"],
                 to_collection=entry["destination"].get("collection", collection),
                 to_key=entry["destination"]["key"],
-                value={} if entry["value"] is None else entry["value"],
+                value={} if entry.get("value") is None else entry["value"],
             )
         path = entry["path"]
         # Java's client writes the names of its constants, ITEM and EVENT.
@@ -143,28 +145,55 @@ def _read(given: Any, read: Any) -> Any:
 # -- responses -------------------------------------------------------------------------------------
 
 
-def encode_import_result(result: BatchResult, faults: Iterable[Object | None]) -> bytes:
-    """The body for an import's outcomes; `faults` are the error bodies of those that failed."""
-    results = [
-        _write_outcome(index, outcome, fault)
-        for index, (outcome, fault) in enumerate(zip(result.outcomes, faults, strict=True))
-    ]
-    successes = sum(entry["status"] == "success" for entry in results)
-    status = "success" if successes == len(results) else "partial" if successes else "failure"
-    return dump({"status": status, "success_count": successes, "results": results})
+class ImportAnswer:
+    """The body for an import's outcomes, which are added as they come."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._count = 0
+        self._successes = 0
+
+    def add(self, outcomes: Iterable[tuple[Any, Any]]) -> None:
+        """Add entries, each with its outcome: what was written, or the error."""
+        results = [_write_outcome(index, *entry) for index, entry in enumerate(outcomes, self._count)]
+        self._count += len(results)
+        self._successes += sum(entry["status"] == "success" for entry in results)
+        if results:
+            self._parts.append(dump(results)[1:-1])
+
+    def body(self) -> bytes:
+        """The whole body."""
+        all_done = self._successes == self._count
+        status = b"success" if all_done else b"partial" if self._successes else b"failure"
+        head = b'{"status":"%b","success_count":%d,"results":[' % (status, self._successes)
+        return head + b",".join(self._parts) + b"]}"
 
 
-def _write_outcome(index: int, outcome: Any, fault: Object | None) -> Object:
-    if fault is not None:
+def _write_outcome(index: int, entry: Any, outcome: Any) -> Object:
+    if isinstance(outcome, OrcodmError):
+        fault = values.decode(encode_fault(outcome).body)
         # Java's client reads no details but texts, and knows of `info` only.
         details = {name: text for name, text in fault.get("details", {}).items() if isinstance(text, str)}
-        error = fault | {"details": {"info": str(outcome)} | details}
-        return {"status": "failure", "operation_index": index, "error": error}
-    entry: Object = {"status": "success", "operation_index": index}
-    match outcome:
-        case EventWritten():
-            path = attrs.asdict(outcome) | {"kind": "event", "ordinal_str": hexadecimal(outcome.ordinal)}
-            entry["item"] = {"path": path}
-        case Written():
-            entry["item"] = {"path": attrs.asdict(outcome) | {"kind": "item"}}
-    return entry
+        fault["details"] = {"info": str(outcome)} | details
+        if isinstance(outcome, ApiError):
+            fault["message"] = outcome.default_message
+        return {"status": "failure", "operation_index": index, "error": fault}
+    result: Object = {"status": "success", "operation_index": index}
+    if isinstance(outcome, EventWritten):
+        result["item"] = {"path": _path(outcome, "event") | {"ordinal_str": hexadecimal(outcome.ordinal)}}
+    elif not isinstance(entry, PutRelation):  # of one, the service said no more than its success
+        result["item"] = {"path": _path(outcome, "item")}
+    return result
+
+
+def _path(written: Written | EventWritten, kind: str) -> Object:
+    path = {name: getattr(written, name) for name in _PATHS[kind]} | {"kind": kind}
+    if written.reftime is not None:
+        path["reftime"] = written.reftime
+    return path
+
+
+_PATHS: Final = {
+    "item": ("collection", "key", "ref"),
+    "event": ("collection", "key", "type", "timestamp", "ordinal", "ref"),
+}

@@ -56,9 +56,20 @@ def load(body: bytes) -> Any:
     except InvalidValue as error:
         raise BadRequest(f"The body cannot be stored: {error}", details={"info": str(error)}) from None
     except (ValueError, RecursionError) as error:
-        reason = str(error)[:200]
+        reason = _reason(body) or str(error)[:200]
         raise BadRequest(f"The body is not JSON: {reason}", details={"info": reason}) from None
     return value
+
+
+def _reason(body: bytes) -> str | None:
+    """What is wrong with a text that only a more liberal reader takes for JSON: lone surrogates, NaN."""
+    try:
+        values.check(json.loads(body))
+    except InvalidValue as error:
+        return str(error)
+    except (ValueError, RecursionError):
+        pass
+    return None
 
 
 # -- entries ---------------------------------------------------------------------------------------

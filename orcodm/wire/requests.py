@@ -22,7 +22,7 @@ from ..operations import (
     Restore,
     Search,
 )
-from .batches import BATCH_TYPE, RECORDS_TYPE, Import, decode_import
+from .batches import BATCH_TYPE, RECORDS_TYPE, Import, decode_import, texts_of
 from .bodies import dump, load, read_record, write_record
 from .messages import Headers, Request, header
 from .routes import (
@@ -260,8 +260,7 @@ def _read_batch(route: Route, collection: str | None, body: Body) -> Operation[A
     if route.operation is Import:
         return decode_import(body, collection)
     try:
-        parts = values.read(body)
-        return Batch([_read_part(part) for part in parts])
+        return Batch([_read_part(values.read(bytes(text))) for text in texts_of(body, "a batch")])
     except InvalidValue as error:
         raise BadRequest(f"The body of a request cannot be stored: {error}") from None
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:

@@ -48,7 +48,7 @@ from ..operations import (
     Written,
 )
 from .agents import expects_204
-from .batches import Import, encode_import_result
+from .batches import ImportAnswer
 from .bodies import (
     Object,
     dump,
@@ -253,12 +253,9 @@ def _write_part(response: Response) -> Object:
     return part
 
 
-def _imported(operation: Import, result: BatchResult, request: Request | None) -> Response:
-    faults = [
-        values.decode(encode_fault(outcome).body) if isinstance(outcome, OrcodmError) else None
-        for outcome in result.outcomes
-    ]
-    return Response(200, (CONTENT_TYPE, _VARY), encode_import_result(result, faults))
+def encode_import(answer: ImportAnswer) -> Response:
+    """The response for an import, all of whose outcomes were added to its answer."""
+    return Response(200, (CONTENT_TYPE, _VARY), answer.body())
 
 
 # -- links -----------------------------------------------------------------------------------------
@@ -402,7 +399,7 @@ def _read_event(operation: GetEvent, response: Response) -> EventItem:
 
 
 def _read_event_written(operation: PostEvent | PutEvent | PatchEvent, response: Response) -> EventWritten:
-    place = {"collection": operation.collection, "key": operation.key, "type": operation.type}
+    place: Object = {"collection": operation.collection, "key": operation.key, "type": operation.type}
     if isinstance(operation, PostEvent):
         timestamp, ordinal = map(read_decimal, _place(response)[4:6])
     else:
@@ -501,7 +498,6 @@ _WRITERS: Final[dict[type[Operation[Any]], Callable[[Any, Any, Request | None], 
     ListTerms: _terms,
     Dump: _records,
     Restore: _restored,
-    Import: _imported,
 }
 
 _READERS: Final[dict[type[Operation[Any]], Callable[[Any, Response], Any]]] = {

@@ -328,6 +328,8 @@ def test_a_number_that_would_be_rounded_is_refused(engine: Engine, number: str) 
         ("POST", "/v0", bulk),
     )
     assert got.status_code == 404
-    for answer in (put, posted, event, patched, loaded):
+    [outcome] = loaded.json()["results"]
+    assert number[:30] in outcome["error"]["details"]["info"]
+    for answer in (put, posted, event, patched):
         assert answer.status_code == 400
         assert "cannot be stored as it is" in answer.text

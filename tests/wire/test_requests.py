@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from orcodm.errors import ApiError
+from orcodm.errors import ApiError, BadRequest
 from orcodm.operations import (
     Batch,
     Delete,
@@ -265,25 +266,64 @@ ENTRIES = (
 def test_the_bulk_import(array: bool) -> None:
     body = "[" + ENTRIES.replace("}\n{", "},{").replace('1}{"s', '1},{"s') + "]" if array else ENTRIES
     kind = "application/orchestrate-export+json" if array else "application/orchestrate-export-stream+json"
-    assert asked("POST /v0/c", body, Content_Type=kind) == Import(
-        [Put(**K, value={"a": 1}), PostEvent(**E, value=1, timestamp=5), PutRelation(**R)]
-    )
+    operation = asked("POST /v0/c", body, Content_Type=kind)
+    expected = [Put(**K, value={"a": 1}), PostEvent(**E, value=1, timestamp=5), PutRelation(**R)]
+    assert imported(operation) == expected
+    assert list(operation.slices(2, 1000)) == [expected[:2], expected[2:]]
+    assert list(operation.slices(10, 80)) == [expected[:2], expected[2:]]
+
+
+def imported(operation: Any) -> list[Any]:
+    assert isinstance(operation, Import)
+    return [entry for entries in operation.slices(100, 2**20) for entry in entries]
+
+
+@pytest.mark.parametrize("value", ["", ',"value":null', ',"value":{}'])
+@pytest.mark.parametrize("path", [False, True])
+def test_a_relation_of_an_import_needs_no_value(value: str, path: bool) -> None:
+    ends = '"source":{"collection":"c","key":"k"},"destination":{"collection":"d","key":"e"},"relation":"f"'
+    entry = f'{{"path":{{"kind":"relationship",{ends}}}{value}}}' if path else f"{{{ends}{value}}}"
+    assert imported(asked("POST /v0", entry, Content_Type="application/orchestrate-export-stream+json")) == [
+        PutRelation(**R)
+    ]
+
+
+@pytest.mark.parametrize("body", ["[1,]", '{"a":1', "[1] [2]", '{"a":nul}', "nope"])
+def test_what_is_no_export_is_refused_as_a_whole(body: str) -> None:
+    with pytest.raises(BadRequest, match="not an export"):
+        asked("POST /v0", body, Content_Type="application/orchestrate-export-stream+json")
+
+
+@pytest.mark.parametrize(
+    ("value", "info"),
+    [
+        (r'{"a":["b","\ud800x"]}', r"a\[1\]: a lone surrogate at position 0"),
+        (r'{"\udfff":1}', "lone surrogate"),
+        ('{"a":NaN}', "a: JSON has no nan"),
+    ],
+)
+def test_what_json_cannot_hold_is_named_with_its_place(value: str, info: str) -> None:
+    with pytest.raises(BadRequest, match=info) as refused:
+        asked("PUT /v0/c/k", value)
+    assert re.search(info, refused.value.details["info"])
 
 
 def test_kinds_of_an_import_may_be_the_constants_of_java() -> None:
     for written in ("item", "ITEM"):
         body = ENTRIES.replace('"item"', f'"{written}"').replace('"event"', '"EVENT"')
         operation = asked("POST /v0/c", body, Content_Type="application/orchestrate-export-stream+json")
-        assert isinstance(operation, Import)
-        assert [type(entry) for entry in operation.entries] == [Put, PostEvent, PutRelation]
+        assert [type(entry) for entry in imported(operation)] == [Put, PostEvent, PutRelation]
 
 
 def test_an_entry_that_cannot_be_read_is_its_own_error() -> None:
-    entries = '[{"value":1},{"path":{"key":"k"},"value":1},{"path":{"collection":"c","key":"k"},"value":2}]'
+    entries = (
+        '[{"value":1},{"path":{"key":"k"},"value":1},{"path":{"collection":"c","key":"k"},"value":2},'
+        '{"path":{"collection":"c","key":"k"}},[],"\xff",{"path":{"collection":"c","key":"k"},"value":1e999}]'
+    )
     operation = asked("POST /v0", entries, Content_Type="application/orchestrate-export+json")
-    assert isinstance(operation, Import)
-    assert [getattr(entry, "status", 200) for entry in operation.entries] == [400, 400, 200]
-    assert operation.writes == (Put(**K, value=2),)
+    entries_read = imported(operation)
+    assert [getattr(entry, "status", 200) for entry in entries_read] == [400, 400, 200, 400, 400, 400, 400]
+    assert entries_read[2] == Put(**K, value=2)
 
 
 def test_a_batch_holds_requests() -> None:

@@ -39,7 +39,7 @@ from orcodm.operations import (
     Version,
     Written,
 )
-from orcodm.wire.batches import Import
+from orcodm.wire.batches import ImportAnswer
 from orcodm.wire.codec import (
     Request,
     Response,
@@ -51,6 +51,7 @@ from orcodm.wire.codec import (
 )
 from orcodm.wire.extensions import PLAIN
 from orcodm.wire.faults import encode_fault
+from orcodm.wire.responses import encode_import
 
 K = {"collection": "c", "key": "k"}
 
@@ -163,21 +164,39 @@ def test_the_answer_to_an_import() -> None:
         PostEvent(**K, type="t", value=1),
         PutRelation(**K, kind="f", to_collection="c", to_key="d"),
     )
-    operation = Import([Put(**K, value=1), BadRequest("huh"), event, relation])
-    outcomes = [
-        Written(**K, ref="ab"),
-        EventWritten(**K, type="t", timestamp=1, ordinal=2, ref="cd"),
-        NotFound.item("c", "d"),
-    ]
-    body = json.loads(encode_response(operation, operation.result(outcomes)).body)
-    assert (body["status"], body["success_count"]) == ("partial", 2)
-    assert body["results"][0] == {
+    unread = BadRequest("huh")
+    answer = ImportAnswer()
+    answer.add([(Put(**K, value=1), Written("c", "k", "ab", 123)), (unread, unread)])
+    answer.add([])
+    answer.add(
+        [
+            (event, EventWritten(**K, type="t", timestamp=1, ordinal=2, ref="cd")),
+            (relation, NotFound.item("c", "d")),
+            (relation, Written(**K, ref="ef", reftime=5)),
+        ]
+    )
+    body = json.loads(encode_import(answer).body)
+    assert (body["status"], body["success_count"]) == ("partial", 3)
+    results = body["results"]
+    assert [entry["operation_index"] for entry in results] == [0, 1, 2, 3, 4]
+    assert results[0] == {
         "status": "success",
         "operation_index": 0,
-        "item": {"path": {**K, "ref": "ab", "kind": "item"}},
+        "item": {"path": {**K, "ref": "ab", "kind": "item", "reftime": 123}},
     }
-    assert [entry["status"] for entry in body["results"]] == ["success", "failure", "success", "failure"]
-    assert body["results"][3]["error"]["code"] == "items_not_found"
+    assert results[1]["error"] == {
+        "message": "The API request is malformed.",
+        "code": "api_bad_request",
+        "details": {"info": "huh"},
+    }
+    assert results[2]["item"]["path"]["ordinal_str"] == "0000000000000002"
+    assert results[3]["error"]["code"] == "items_not_found"
+    assert results[4] == {"status": "success", "operation_index": 4}
+    assert json.loads(encode_import(ImportAnswer()).body) == {
+        "status": "success",
+        "success_count": 0,
+        "results": [],
+    }
 
 
 # -- answers of foreign servers --------------------------------------------------------------------

@@ -107,7 +107,7 @@ def post_event(transaction: Transaction, operation: PostEvent) -> EventWritten:
         path = (operation.collection, operation.key, operation.type, timestamp, ordinal)
         if transaction.execute(_ADD, (seq, seq, *path, ref, transaction.now, text)).rowcount:
             transaction.advance()
-            return _written(path, ref)
+            return _written(path, ref, transaction.now)
         if operation.ordinal is not None:
             current = transaction.execute(_EVENT, path).fetchone()
             raise AlreadyExists.of_ref(operation.collection, operation.key, None, current[2])
@@ -162,12 +162,19 @@ def _check(operation: PutEvent | PatchEvent | DeleteEvent, row: Row | None) -> N
 def _replace(transaction: Transaction, path: Path, row: Row, value: Any) -> EventWritten:
     text = encode(value)
     ref = link(row[2], canonical(value))
-    transaction.execute(_UPDATE, (transaction.advance(), ref, max(transaction.now, row[3]), text, *path))
-    return _written(path, ref)
+    reftime = max(transaction.now, row[3])
+    transaction.execute(_UPDATE, (transaction.advance(), ref, reftime, text, *path))
+    return _written(path, ref, reftime)
 
 
-def _written(path: Path, ref: str) -> EventWritten:
+def _written(path: Path, ref: str, reftime: int) -> EventWritten:
     collection, key, type_, timestamp, ordinal = path
     return EventWritten(
-        collection=collection, key=key, type=type_, timestamp=timestamp, ordinal=ordinal, ref=ref
+        collection=collection,
+        key=key,
+        type=type_,
+        timestamp=timestamp,
+        ordinal=ordinal,
+        ref=ref,
+        reftime=reftime,
     )

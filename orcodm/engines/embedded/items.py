@@ -178,12 +178,12 @@ def put(transaction: Transaction, operation: Put) -> Written:
             first = transaction.advance(), collection, key, ref, transaction.now, bytearray(text)
             transaction.execute(_ADD_FIRST_VERSION, first)
             _tell(transaction, seq, collection, key, ref, transaction.now, text)
-            return Written(collection, key, ref)
+            return Written(collection, key, ref, transaction.now)
     head = transaction.execute(_HEAD_WITHOUT_VALUE, (collection, key)).fetchone()
     _check(operation, head)
     ref = link(None if head is None else head[1], sorted_text)
-    _store(transaction, collection, key, head, ref, text)
-    return Written(collection, key, ref)
+    reftime = _store(transaction, collection, key, head, ref, text)
+    return Written(collection, key, ref, reftime)
 
 
 def create(transaction: Transaction, operations: Sequence[Put]) -> list[Written] | None:
@@ -198,7 +198,7 @@ def create(transaction: Transaction, operations: Sequence[Put]) -> list[Written]
         text = operation.text or encode(value)
         ref = link(None, canonical(value))
         versions.append((seq, collection, key, ref, now, bytearray(text)))
-        results.append(Written(collection, key, ref))
+        results.append(Written(collection, key, ref, now))
     transaction.execute("SAVEPOINT creation")
     transaction.executemany(_ADD_FIRST_VERSION, versions)
     made = transaction.execute(_ADD_HEADS, (first,)).rowcount
@@ -236,8 +236,8 @@ def patch_item(transaction: Transaction, operation: Patch) -> Written:
     value = patch.apply(value, operation.changes)
     text = encode(value)
     ref = link(None if head is None else head[1], canonical(value))
-    _store(transaction, collection, key, head, ref, text)
-    return Written(collection, key, ref)
+    reftime = _store(transaction, collection, key, head, ref, text)
+    return Written(collection, key, ref, reftime)
 
 
 def delete(transaction: Transaction, operation: Delete) -> None:
@@ -293,8 +293,8 @@ def _check(operation: Put | Patch | Delete, head: Head | None) -> None:
 
 def _store(
     transaction: Transaction, collection: str, key: str, head: Head | None, ref: str, text: bytes | None
-) -> None:
-    """Add a version (None: a tombstone) on top of the head and make it the current one."""
+) -> int:
+    """Add a version (None: a tombstone) on top of the head and make it the current one; gives its reftime."""
     seq = transaction.advance()
     if head is None:
         previous, reftime = None, transaction.now
@@ -309,6 +309,7 @@ def _store(
     value = None if text is None else bytearray(text)
     transaction.execute(_ADD_VERSION, (seq, previous, collection, key, ref, reftime, value))
     _tell(transaction, seq if head is None else head[4], collection, key, ref, reftime, text)
+    return reftime
 
 
 def _tell(

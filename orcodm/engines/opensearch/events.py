@@ -87,7 +87,7 @@ def _next(
         "stamp": stamp,
         "value": text.decode(),
     }
-    return Draft(source, value), EventWritten(**place, ref=ref)
+    return Draft(source, value), EventWritten(**place, ref=ref, reftime=source["reftime"])
 
 
 def _place(operation: Existing | EventItem) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def _next(
     text = encode(value)
     ref = link(None if current is None else current.ref, canonical(value))
     source = version(collection, key, current, ref, text, moment)
-    return Draft(source, value), Written(collection=collection, key=key, ref=ref)
+    return Draft(source, value), Written(collection, key, ref, source["reftime"])
 
 
 def version(
