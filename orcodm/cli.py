@@ -126,7 +126,7 @@ def serve(
         float, typer.Option(help="Seconds a client has for the head of a request, and as many for its body")
     ] = 60.0,
     grace: Annotated[
-        float, typer.Option(min=0, help="Seconds that requests under way have when the server is stopped")
+        float, typer.Option(min=0, help="Seconds until a stopped server ends, requests under way or not")
     ] = 10.0,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
 ) -> None:
@@ -174,6 +174,7 @@ def serve(
         log_level=log_level,
         cors=tuple(cors or ()),
         relation_status=relation_status,
+        grace=grace,
     )
     options = worker.options(limits, grace) | {"ssl_certfile": tls_cert, "ssl_keyfile": tls_key}
     worker.start_logging(log_level)

@@ -17,8 +17,10 @@ from .server.connection import Connection
 from .server.keys import ApiKey, Keys
 from .server.requests import Limits
 
-CLOSE_SECONDS: Final = 2.0
-"""How long the engine has to close, once requests had the time that is given to them."""
+GRACE_SECONDS: Final = 10.0
+"""How long a server that is stopped takes at most."""
+CLOSE_PART: Final = 0.2
+"""The part of that time in which the engine has to close; requests under way have the rest."""
 
 
 @frozen(kw_only=True)
@@ -36,6 +38,7 @@ class Settings:
     log_level: str = "info"
     cors: tuple[str, ...] = ()
     relation_status: int | None = None
+    grace: float = GRACE_SECONDS
 
     def __call__(self) -> Application:
         start_logging(self.log_level)
@@ -46,7 +49,7 @@ class Settings:
             cors=self.cors,
             relation_status=self.relation_status,
             owns_engine=True,
-            stopping=partial(_end_after, CLOSE_SECONDS),
+            stopping=partial(_end_after, self.grace * CLOSE_PART),
         )
 
 
@@ -62,7 +65,7 @@ def _end_after(seconds: float) -> None:
     timer.start()
 
 
-def options(limits: Limits, grace: float = 10.0) -> dict[str, Any]:
+def options(limits: Limits, grace: float = GRACE_SECONDS) -> dict[str, Any]:
     """How uvicorn is to run an application: what each of our servers has in common."""
     return {
         "http": partial(Connection, seconds=limits.seconds),
@@ -71,7 +74,7 @@ def options(limits: Limits, grace: float = 10.0) -> dict[str, Any]:
         "access_log": False,
         "server_header": False,
         "timeout_keep_alive": 75,
-        "timeout_graceful_shutdown": grace,
+        "timeout_graceful_shutdown": grace * (1 - CLOSE_PART),
     }
 
 

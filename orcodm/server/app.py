@@ -23,7 +23,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route as WebRoute
 
 from ..engine import Engine
-from ..errors import BadRequest, InternalError, OrcodmError, Unauthorized
+from ..errors import ApiError, BadRequest, InternalError, OrcodmError, Unauthorized
 from ..operations import Ping, PutRelation
 from ..wire.batches import Import
 from ..wire.codec import (
@@ -173,6 +173,9 @@ class Service:
             given, response = {}, encode_fault(error)
         except Disconnected:
             return
+        except asyncio.CancelledError:
+            # The server is being stopped. As from a proxy, for whether a write took effect is not known.
+            given, response = {}, encode_fault(ApiError.of(504, "internal_error", "The server was stopped."))
         await _send(send, scope, given, response, identifier)
         if _log.isEnabledFor(logging.INFO):
             elapsed = (time.perf_counter() - started) * 1000

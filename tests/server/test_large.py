@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from orcodm.engine import Engine
 from orcodm.engines.connect import connect
-from orcodm.operations import Batch, List, ListRefs, Put, Search, SortField, Written
+from orcodm.engines.embedded.engine import HANDLERS, Handler, How
+from orcodm.operations import Batch, List, ListRefs, ListRelations, Page, Put, Search, SortField, Written
 from orcodm.server.app import create_app
 from orcodm.server.bounded import execute_bounded
 from orcodm.server.importing import SLICE_ENTRIES
@@ -82,8 +86,6 @@ def test_others_write_between_the_slices_of_an_import(engine: Engine) -> None:
     content = "\n".join(json.dumps(item(f"k{number}")) for number in range(10 * SLICE_ENTRIES))
 
     async def ask() -> list[str]:
-        import httpx
-
         ended: list[str] = []
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
 
@@ -190,3 +192,40 @@ def test_a_large_body_and_a_large_answer_are_those_of_small_ones(engine: Engine)
     scripted = Scripted(Written("c", "k", "ab"))
     assert one(create_app(scripted), "PUT", "/v0/c/k", content=json.dumps(value)).status_code == 201
     assert scripted.asked == [Put(collection="c", key="k", value=value)]
+
+
+def test_slow_requests_take_no_thread_from_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = connect(f"sqlite:///{tmp_path}/a.db")
+    app = create_app(engine, owns_engine=True)
+    free = threading.Event()
+
+    def wait(*given: Any) -> Any:
+        free.wait(20)
+        return Page(results=())
+
+    monkeypatch.setitem(HANDLERS, Search, Handler(How.SEARCH, wait))
+    monkeypatch.setitem(HANDLERS, ListRelations, Handler(How.READ, wait))
+
+    async def ask() -> None:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+            slow = [
+                asyncio.ensure_future(client.get(path))
+                for path in ("/v0/c?query=a", "/v0/c/k/relations/a/b") * 6
+            ]
+            await asyncio.sleep(0.05)
+            for method, path in (
+                ("PUT", "/v0/c/k"),
+                ("GET", "/v0/c/k"),
+                ("GET", "/v0/c"),
+                ("GET", "/v0/c/k/refs"),
+                ("GET", "/ready"),
+                ("GET", "/health"),
+            ):
+                answer = await asyncio.wait_for(client.request(method, path, content="1"), 5)
+                assert answer.is_success
+            assert not any(request.done() for request in slow)
+            free.set()
+            assert {answer.status_code for answer in await asyncio.gather(*slow)} == {200}
+
+    asyncio.run(ask())
+    engine.close()

@@ -64,7 +64,8 @@ R = TypeVar("R")
 
 MAX_LIMIT: Final = 10_000
 WORKERS: Final = 4
-"""How many operations of an event loop run at once; writes take turns anyway."""
+"""How many operations of an event loop run at once, of those that may take long and of all others; writes
+take turns anyway."""
 
 
 class How(Enum):
@@ -109,7 +110,7 @@ class EmbeddedEngine:
     ) -> None:
         self._store = Store(path, synchronous=synchronous, busy_seconds=busy_seconds)
         self._searcher = search.Searcher(self._store, search_seconds)
-        self._workers: ThreadPoolExecutor | None = None
+        self._workers: dict[bool, ThreadPoolExecutor] = {}
         self._starting = threading.Lock()
         self._closed = False
         self._store.after_fork.append(self._forked)
@@ -143,7 +144,8 @@ class EmbeddedEngine:
             return self.execute(operation)
         import asyncio  # whoever awaits has it already; others should not wait for it
 
-        return await asyncio.get_running_loop().run_in_executor(self._executor(), self.execute, operation)
+        workers = self._executor(type(operation) in LENGTHY)
+        return await asyncio.get_running_loop().run_in_executor(workers, self.execute, operation)
 
     def reindex(self) -> None:
         """Make the search index anew from the data.
@@ -156,9 +158,9 @@ class EmbeddedEngine:
         """Close the file. Later operations raise `SessionClosed`; closing again does nothing."""
         with self._starting:
             self._closed = True
-            workers, self._workers = self._workers, None
-        if workers is not None:
-            workers.shutdown()
+            workers, self._workers = self._workers, {}
+        for executor in workers.values():
+            executor.shutdown()
         self._searcher.close()
         self._store.close()
 
@@ -169,16 +171,17 @@ class EmbeddedEngine:
 
     def _forked(self) -> None:
         # The threads stayed with the parent, and one of them may have held the lock.
-        self._workers = None
+        self._workers = {}
         self._starting = threading.Lock()
 
-    def _executor(self) -> ThreadPoolExecutor:
+    def _executor(self, lengthy: bool) -> ThreadPoolExecutor:
+        """The threads for a kind of operations: what may take long never waits in front of the others."""
         with self._starting:
             if self._closed:
                 raise SessionClosed("the engine is closed")
-            if self._workers is None:
-                self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="orcodm")
-            return self._workers
+            if lengthy not in self._workers:
+                self._workers[lengthy] = ThreadPoolExecutor(WORKERS, thread_name_prefix="orcodm")
+            return self._workers[lengthy]
 
 
 def ping(cursor: Cursor, operation: Ping) -> None:
@@ -264,3 +267,6 @@ HANDLERS: Final[dict[type[Operation[Any]], Handler]] = {
 }
 
 INLINE: Final = frozenset({Ping, Get, GetEvent, GetRelation})
+
+LENGTHY: Final = frozenset({Search, ListTerms, ListRelations})
+"""What may take as long as a search is allowed to; of relations a walk."""
