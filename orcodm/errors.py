@@ -13,7 +13,15 @@ from typing import Any, ClassVar, Self
 
 
 class OrcodmError(Exception):
-    """The root of everything orcodm raises."""
+    """The root of everything orcodm raises. All of them can be copied, and pickled with what they carry."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception would call the class with the message alone, which is not what every class takes.
+        return _rebuilt, (type(self), self.args), self.__dict__.copy()
+
+
+def _rebuilt(kind: type[OrcodmError], args: tuple[Any, ...]) -> OrcodmError:
+    return kind.__new__(kind, *args)
 
 
 # -- the service refused ---------------------------------------------------------------------------
@@ -187,7 +195,7 @@ class Conflict(ApiError, status=412, code="item_version_mismatch"):
     mine: Any = None
     base: Any = None
     theirs: Any = None
-    _merge: Callable[[], Any] | None = None
+    _merge: Callable[[Conflict], Any] | None = None
     _conflicts: Sequence[Conflict] = ()
     written: Sequence[Any] = ()
     failed: Sequence[Any] = ()
@@ -236,7 +244,7 @@ class Conflict(ApiError, status=412, code="item_version_mismatch"):
         """
         if self._merge is None:
             raise UsageError("This conflict has no document to merge: it did not come from a session.")
-        return self._merge()
+        return self._merge(self)
 
     def _item(self) -> Mapping[str, Any]:
         items = self.details.get("items")
@@ -421,7 +429,3 @@ class InvalidDocument(InvalidValue):
         lines = "".join(f"\n  {problem!r}" for problem in self.problems)
         path = self.problems[0].path if self.problems else ""
         super().__init__(f"{where} does not fit its model:{lines}", path=path)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Exception would call the class with the message alone.
-        return type(self), (self.model, self.key, self.problems)

@@ -206,6 +206,11 @@ class Document(Tracked, Model):
     def _stored(self, result: Item | Written) -> None:
         self.key = result.key
 
+    def _taken_back(self) -> None:
+        super()._taken_back()
+        if self._state.identity is not None:
+            self.key = cast("str", self._state.identity[1])
+
     @classmethod
     def _get_flow(cls, unit: Unit, key: str, default: Any) -> Flow[Any]:
         return flows.get(unit, cls._reading.at(key), (cls.collection, key), cls._of_item, default, cls)

@@ -140,6 +140,11 @@ class Event(Placed, Model):
     def _stored(self, result: EventItem | EventWritten) -> None:
         self._timestamp, self._ordinal = result.timestamp, result.ordinal
 
+    def _taken_back(self) -> None:
+        super()._taken_back()
+        if self._state.ref is None:  # it can be added again
+            del self._document, self._type, self._timestamp
+
     def _shown_key(self) -> str | None:
         return None if self._document is None else f"{self._document.key}/{self._type}"
 

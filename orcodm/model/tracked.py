@@ -70,6 +70,12 @@ class Tracked:
         # A copy, or what is sent to another process, belongs to no session.
         return {name: value for name, value in self.__dict__.items() if name != "_session"}
 
+    def _taken_back(self) -> None:
+        """Be again what was read."""
+        if self._state.ref is not None:
+            document = self._mapped()
+            document._fill(document._upgraded(self._state.base_value))
+
     def _own_session(self) -> Session:
         return context.session_of(self)
 

@@ -21,7 +21,7 @@ def describe(error: Conflict, document: Mapped, mine: Any, current: Any) -> None
     error.theirs = None if current is None else current.value
     error.details["expected"] = document._state.ref
     error.details["current"] = None if current is None else current.ref
-    error._merge = lambda: merge_into(error)
+    error._merge = merge_into
 
 
 def resolve(error: Conflict, resolution: Any) -> bool:

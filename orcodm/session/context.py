@@ -29,9 +29,16 @@ def default_engine() -> Engine | None:
 
 
 def current() -> Session:
-    """The session for a call that names none. Raises `NoEngine`."""
+    """The session for a call that names none. Raises `NoEngine`.
+
+    That is the innermost one that is open in the running context (`contextvars`). A task or a thread that
+    was given a copy of the context, as `asyncio.to_thread` and the thread pools of web frameworks do it, has
+    the sessions of the one that began it; those that it opens are not seen outside of it.
+    """
     session = opened.get()
-    if session is not None and not session.closed:
+    while session is not None and session.closed:  # it was left in another context than it was entered in
+        session = session.around
+    if session is not None:
         return session
     if _default is None:
         raise NoEngine(

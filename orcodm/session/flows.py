@@ -39,6 +39,7 @@ from ..operations import (
 )
 from ..patch import apply
 from ..values import encode
+from . import unanswered
 from .conflicts import combined, describe, resolve
 from .merge import Overlap, same
 from .state import Identity, Mapped, State
@@ -71,8 +72,34 @@ class Outcome(NamedTuple):
     error: Exception | None = None
 
 
-def _write(operation: Operation[Any]) -> Flow[Any]:
-    """The answer to a write."""
+def _write(document: Mapped, operation: Operation[Any], patch: Patch | None = None) -> Flow[Any]:
+    """The answer to a write of a document, or to a patch of the same effect. What has no answer is noted."""
+    try:
+        return (yield from _answer(patch or operation))
+    except BaseException as error:
+        if unanswered.is_unanswered(error):
+            unanswered.note(document, operation, patch)
+        raise
+
+
+def _write_all(writes: Sequence[tuple[Mapped | None, Write]]) -> Flow[list[Any]]:
+    """The outcomes of writes in one batch, each with its document (None for a relation that was added)."""
+    try:
+        result = yield Batch([operation for _, operation in writes])
+    except BaseException as error:
+        if unanswered.is_unanswered(error):
+            for document, operation in writes:
+                if document is not None:
+                    unanswered.note(document, operation)
+        raise
+    outcomes = list(map(_stored, result.outcomes))
+    for (document, operation), outcome in zip(writes, outcomes, strict=True):
+        if document is not None and isinstance(outcome, OrcodmError) and unanswered.is_unanswered(outcome):
+            unanswered.note(document, operation)
+    return outcomes
+
+
+def _answer(operation: Operation[Any]) -> Flow[Any]:
     try:
         return (yield from perform(operation))
     except IndexingConflict as error:
@@ -175,9 +202,14 @@ def refresh(unit: Unit, document: Mapped) -> Flow[None]:
 def save(unit: Unit, document: Mapped, force: bool = False, on_conflict: OnConflict = None) -> Flow[None]:
     """Write a document if it changed."""
     _check_identity(document)
+    settled = None
+    if document._state.sent:
+        settled = yield from unanswered.settle(unit, document)
     whole = force or document._state.deleted
     if not whole and not _to_write(document):
         unit.remember(document)
+        if settled is not None:
+            yield from _tell(signals.post_save, unit, document)
         return
     yield from _tell(signals.pre_save, unit, document)
     for _ in range(ATTEMPTS):
@@ -187,8 +219,11 @@ def save(unit: Unit, document: Mapped, force: bool = False, on_conflict: OnConfl
             return
         value, text = change
         try:
-            result = yield from _write(document._write(value, text, _condition(document, force)))
+            result = yield from _write(document, document._write(value, text, _condition(document, force)))
         except Conflict as error:
+            # The conflict may be with an earlier write of ours, which was on its way until now.
+            if document._state.sent and (yield from unanswered.settle(unit, document)) is not None:
+                continue
             yield from _conflict(unit, document, value, error)
             if not (yield from _resolved(error, on_conflict)):
                 raise
@@ -203,6 +238,8 @@ def save(unit: Unit, document: Mapped, force: bool = False, on_conflict: OnConfl
 def restore(unit: Unit, document: Mapped, value: Any) -> Flow[None]:
     """Write an older value of a document, exactly as it was stored."""
     _check_identity(document)
+    if document._state.sent:
+        yield from unanswered.settle(unit, document)
     document._fill(document._upgraded(value))
     yield from _tell(signals.pre_save, unit, document)
     written = spelled(document, value)
@@ -211,7 +248,7 @@ def restore(unit: Unit, document: Mapped, value: Any) -> Flow[None]:
         unit.settle(document)
         return
     try:
-        result = yield from _write(document._write(written, text, _condition(document, False)))
+        result = yield from _write(document, document._write(written, text, _condition(document, False)))
     except Conflict as error:
         yield from _conflict(unit, document, written, error)
         raise
@@ -222,6 +259,8 @@ def restore(unit: Unit, document: Mapped, value: Any) -> Flow[None]:
 def delete(unit: Unit, document: Mapped, force: bool = False, purge: bool = False) -> Flow[None]:
     """Delete a document that is still the version that was read."""
     _check_identity(document)
+    if document._state.sent:
+        yield from unanswered.settle(unit, document)
     if document._state.ref is None and not force:
         unit.delete(document)  # forgets one that was only added, refuses one that is unknown
         return
@@ -229,7 +268,7 @@ def delete(unit: Unit, document: Mapped, force: bool = False, purge: bool = Fals
         return
     yield from _tell(signals.pre_delete, unit, document)
     try:
-        yield from perform(document._erase(_erase_condition(document, force), purge))
+        yield from _write(document, document._erase(_erase_condition(document, force), purge))
     except Conflict as error:
         yield from _conflict(unit, document, None, error)
         raise
@@ -245,18 +284,24 @@ def patch(unit: Unit, document: Any, operations: Sequence[dict[str, Any]]) -> Fl
     _check_identity(document)
     if not operations:
         return
-    state = document._state
     changed = JsonPatch(operations)
+    if document._state.sent:
+        settled = yield from unanswered.settle(unit, document)
+        if settled is not None and settled.patch is not None and settled.patch.changes == changed:
+            return  # to ask for the same again is to try again
     read = document._read()
-    operation = Patch(collection=read.collection, key=read.key, changes=changed)
     yield from _tell(signals.pre_save, unit, document)
+    state = document._state
     if state.ref is None:
-        yield from _write(operation)
+        yield from _answer(Patch(collection=read.collection, key=read.key, changes=changed))
         item = yield from perform(read)
         _take(document, item)
     else:
-        value = apply(state.base_value, changed)
-        type(document).from_value(value).to_value()  # what would not fit the model is not sent
+        base = state.base_value
+        model = type(document)
+        in_todays_shape = same(base, model._upgraded(base))
+        value = apply(base if in_todays_shape else model.from_value(base).to_value(), changed)
+        model.from_value(value).to_value()  # what would not fit the model is not sent
         after = document._upgraded(value)
         unsaved = changes(document)
         if unsaved is not None:
@@ -267,13 +312,17 @@ def patch(unit: Unit, document: Any, operations: Sequence[dict[str, Any]]) -> Fl
                     f"{overlap} of {shown(document)} is changed and not saved, and patched as well: "
                     "save() it before, or refresh() to drop the change"
                 ) from None
+        text, condition = encode(value), IfMatch(state.ref)
+        patch = None  # of a value of an older shape would give half of each
+        if in_todays_shape:
+            patch = Patch(collection=read.collection, key=read.key, changes=changed, condition=condition)
         try:
-            result = yield from _write(evolve(operation, condition=IfMatch(state.ref)))
+            result = yield from _write(document, document._write(value, text, condition), patch)
         except Conflict as error:
             yield from _conflict(unit, document, value, error)
             raise
         document._fill(after)
-        stand_on(document, result.ref, encode(value))
+        stand_on(document, result.ref, text)
     unit.settle(document)
     yield from _tell(signals.post_save, unit, document)
 
@@ -316,17 +365,21 @@ def planned(unit: Unit) -> list[Planned]:
 
 def commit(unit: Unit) -> Flow[None]:
     """Write everything that is pending, as one batch."""
+    for document in [*unit.added.values(), *unit.identity.values(), *unit.deleted.values()]:
+        if document._state.sent:
+            yield from unanswered.settle(unit, document)
     if signals.pre_save.receivers or signals.pre_delete.receivers:
         yield from _announce(unit)
     plan = planned(unit)
     if not plan:
         return
-    result = yield Batch([one.operation for one in plan])
-    nothing_written = Aborted in map(type, result.outcomes)
+    writes = [(None if one.signal is None else one.subject, one.operation) for one in plan]
+    outcomes = yield from _write_all(writes)
+    nothing_written = Aborted in map(type, outcomes)
     written: list[Planned] = []
     failed: list[tuple[Planned, OrcodmError]] = []
     untried: list[Any] = []
-    for one, outcome in zip(plan, map(_stored, result.outcomes), strict=True):
+    for one, outcome in zip(plan, outcomes, strict=True):
         if isinstance(outcome, OrcodmError) and type(outcome) is not Aborted:
             failed.append((one, outcome))
         elif nothing_written:
@@ -339,6 +392,9 @@ def commit(unit: Unit) -> Flow[None]:
             yield from _tell(one.signal, unit, one.subject)
     for one, error in failed:
         if isinstance(error, Conflict) and one.signal is not None:
+            # It may be with an earlier write of ours, which was on its way until now.
+            if one.subject._state.sent and (yield from unanswered.settle(unit, one.subject)) is not None:
+                return (yield from commit(unit))
             yield from _conflict(unit, one.subject, getattr(one.operation, "value", None), error)
     if failed:
         raise _failure(failed, [one.subject for one in written], untried)
@@ -352,6 +408,8 @@ def bulk(unit: Unit, documents: Sequence[Any]) -> Flow[list[Outcome]]:
     for index, document in enumerate(documents):
         try:
             _check_identity(document)
+            if document._state.sent:
+                yield from unanswered.settle(unit, document)
             if signals.pre_save.receivers and _to_write(document):
                 yield from _tell(signals.pre_save, unit, document)
             change = changes(document)
@@ -363,10 +421,10 @@ def bulk(unit: Unit, documents: Sequence[Any]) -> Flow[list[Outcome]]:
         except Exception as error:
             outcomes[index] = Outcome(document, error)
     while waiting:
-        result = yield Batch(waiting.values())
-        nothing_written = Aborted in map(type, result.outcomes)
+        found = yield from _write_all([(documents[index], write) for index, write in waiting.items()])
+        nothing_written = Aborted in map(type, found)
         again = {}
-        for (index, operation), outcome in zip(waiting.items(), map(_stored, result.outcomes), strict=True):
+        for (index, operation), outcome in zip(waiting.items(), found, strict=True):
             document = documents[index]
             if isinstance(outcome, OrcodmError) and type(outcome) is not Aborted:
                 if isinstance(outcome, Conflict):

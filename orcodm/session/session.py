@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import time
+import warnings
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextvars import Token
 from threading import Lock, get_ident
@@ -38,7 +39,9 @@ class Session:
     """A unit of work: one object for each stored document, and one commit for all changes.
 
     Changes of attributes, `add` and `delete`, and events and relations added while it is open are
-    written by `commit`, all in one batch; leaving the `with` block commits, an exception rolls back.
+    written by `commit`, all in one batch; leaving the `with` block commits. An exception in the block,
+    or of that commit, rolls back: nothing more is written, and changed objects have the values again that
+    were read.
     What a document's own `save`, `delete` and `patch` write is written at once. A session serves one
     thread or task at a time, and says so (`ConcurrentUse`); the engine may be shared. Without an engine
     it takes the default one (`NoEngine`).
@@ -57,11 +60,16 @@ class Session:
         self._lock = Lock()
         self._user: tuple[int, Any] | None = None
         self._tokens: list[Token[Session | None]] = []
+        self.around: Session | None = None
+        """The session in whose block this one was entered."""
 
     # -- as a block
 
     def __enter__(self) -> Self:
         self._check_open()
+        around = context.opened.get()
+        if around is not self:
+            self.around = around
         self._tokens.append(context.opened.set(self))
         return self
 
@@ -71,8 +79,11 @@ class Session:
         try:
             if kind is None and not self.closed:
                 self.commit()
+        except BaseException:
+            self._unit.rollback()
+            raise
         finally:
-            self._leave()
+            self._leave(kind is not None)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -83,15 +94,21 @@ class Session:
         try:
             if kind is None and not self.closed:
                 await self.acommit()
+        except BaseException:
+            self._unit.rollback()
+            raise
         finally:
-            self._leave()
+            self._leave(kind is not None)
 
-    def _leave(self) -> None:
+    def _leave(self, failed: bool) -> None:
+        if failed:
+            self._unit.rollback()
         token = self._tokens.pop()
         try:
             context.opened.reset(token)
         except ValueError:  # left in another context than entered, as a generator fixture may
-            context.opened.set(None)
+            if context.opened.get() is self:
+                context.opened.set(self.around)
         if not self._tokens:
             self.close()
 
@@ -214,31 +231,37 @@ class Session:
 
     # -- many documents at once
 
-    def bulk(self, documents: Iterable[Any], chunk: int = 500) -> Iterator[Outcome]:
+    def bulk(self, documents: Iterable[Any], chunk: int = 500) -> Outcomes:
         """Save documents as they come, `chunk` of them in one batch; one `Outcome` for each, in order.
 
         A document that cannot be written does not stop the others. Nothing is sent before the outcomes
-        are asked for, and nothing is kept in the session, so a million of them need no more memory than
-        a chunk.
+        are asked for (who never does is warned), and nothing is kept in the session, so a million of them
+        need no more memory than a chunk.
         """
+        return Outcomes(self._bulk(documents, _positive(chunk)))
+
+    def _bulk(self, documents: Iterable[Any], chunk: int) -> Iterator[Outcome]:
         source = iter(documents)
-        while batch := list(itertools.islice(source, _positive(chunk))):
+        while batch := list(itertools.islice(source, chunk)):
             yield from self._run(flows.bulk(self._unit, batch))
 
-    async def abulk(
-        self, documents: Iterable[Any] | AsyncIterable[Any], chunk: int = 500
+    def abulk(self, documents: Iterable[Any] | AsyncIterable[Any], chunk: int = 500) -> AsyncOutcomes:
+        return AsyncOutcomes(self._abulk(documents, _positive(chunk)))
+
+    async def _abulk(
+        self, documents: Iterable[Any] | AsyncIterable[Any], chunk: int
     ) -> AsyncIterator[Outcome]:
         batch: list[Any] = []
         if isinstance(documents, AsyncIterable):
             async for document in documents:
                 batch.append(document)
-                if len(batch) >= _positive(chunk):
+                if len(batch) >= chunk:
                     for outcome in await self._arun(flows.bulk(self._unit, batch)):
                         yield outcome
                     batch = []
         else:
             source = iter(documents)
-            while batch := list(itertools.islice(source, _positive(chunk))):
+            while batch := list(itertools.islice(source, chunk)):
                 for outcome in await self._arun(flows.bulk(self._unit, batch)):
                     yield outcome
         if batch:
@@ -289,6 +312,52 @@ class Session:
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"{len(self._unit.identity)} documents"
         return f"<Session {state}>"
+
+
+class Outcomes(Iterator[Outcome]):
+    """The outcomes of `Session.bulk`, each document's when it is asked for."""
+
+    def __init__(self, outcomes: Iterator[Outcome]) -> None:
+        self._outcomes = outcomes
+        self._asked = False
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Outcome:
+        self._asked = True
+        return next(self._outcomes)
+
+    def __del__(self) -> None:
+        if not self._asked:
+            _warn_of_bulk("for outcome in session.bulk(documents): ...")
+
+
+class AsyncOutcomes(AsyncIterator[Outcome]):
+    """The outcomes of `Session.abulk`."""
+
+    def __init__(self, outcomes: AsyncIterator[Outcome]) -> None:
+        self._outcomes = outcomes
+        self._asked = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Outcome:
+        self._asked = True
+        return await anext(self._outcomes)
+
+    def __del__(self) -> None:
+        if not self._asked:
+            _warn_of_bulk("async for outcome in session.abulk(documents): ...")
+
+
+def _warn_of_bulk(remedy: str) -> None:
+    warnings.warn(
+        f"nothing was written: a bulk saves while its outcomes are asked for, as in `{remedy}`",
+        RuntimeWarning,
+        stacklevel=3,
+    )
 
 
 def bind(engine: Engine | None) -> None:

@@ -5,13 +5,25 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any, Protocol, Self
 
-from attrs import define
+from attrs import define, frozen
 
 from ..operations import Condition, Delete, DeleteEvent, Get, GetEvent, Post, PostEvent, Put, PutEvent
 from ..values import decode
 
 Identity = tuple[Hashable, ...]
 """What a stored thing is found by: collection and key; of an event also type, timestamp and ordinal."""
+
+
+@frozen
+class Sent:
+    """A write of which nobody knows whether it took effect: no answer came.
+
+    `operation` writes the whole value, `patch` is what was sent in its place; `at` is when, in milliseconds.
+    """
+
+    operation: Any
+    at: int
+    patch: Any = None
 
 
 @define(eq=False, weakref_slot=False)
@@ -21,7 +33,8 @@ class State:
     `identity` is where it was stored and `ref` that version's ref (both None for a document that was
     never stored); `base` is the JSON text of the value last read or written; `reftime` its time in
     milliseconds since the epoch, where the engine said it; `deleted`, that the document was deleted; `seen`,
-    what its fields were made of that text, where noting that is enough to see any change.
+    what its fields were made of that text, where noting that is enough to see any change; `sent`, the writes
+    on top of this version whose answer never came.
     """
 
     identity: Identity | None = None
@@ -30,6 +43,7 @@ class State:
     reftime: int | None = None
     deleted: bool = False
     seen: tuple[Any, ...] | None = None
+    sent: tuple[Sent, ...] = ()
 
     @property
     def base_value(self) -> Any:
@@ -62,6 +76,9 @@ class Mapped(Protocol):
 
     def _fill(self, value: Any) -> tuple[Any, ...] | None:
         """Take over a stored value, whole; what is seen of its fields, if that would tell a change."""
+
+    def _taken_back(self) -> None:
+        """Be again what was read; one that was only added is as if it had not been."""
 
     @classmethod
     def from_value(cls, value: Any) -> Self: ...

@@ -69,9 +69,14 @@ def checked(document: Mapped, validate: bool = True) -> tuple[dict[str, Any], by
 
 
 def dirty(document: Mapped) -> bool:
-    """Whether a commit would write the document. One that does not fit its model is dirty as well."""
+    """Whether a commit would write the document, or has to look up what became of an earlier write.
+
+    One that does not fit its model is dirty as well.
+    """
     if document._state.deleted:
         return False
+    if document._state.sent:
+        return True
     try:
         return changes(document) is not None
     except InvalidDocument:

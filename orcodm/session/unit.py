@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 from weakref import ReferenceType, ref
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from ..errors import UsageError
 from ..operations import DeleteRelation, PutRelation
@@ -182,10 +182,16 @@ class Unit:
         """Forget what is pending; loaded documents get back the values they were read with."""
         for document in list(self.added.values()):
             self.forget(document)
+            document._taken_back()
         self.deleted.clear()
         self.relations.clear()
-        for document in self.dirty():
-            document._fill(document._upgraded(document._state.base_value))
+        for identity, document in list(self.identity.items()):
+            if document._state.identity != identity:
+                del self.identity[identity]
+            elif document._identity != identity or dirty(document):
+                # A write that nobody saw the answer of is not waited for either: it meets what was read.
+                document._state = evolve(document._state, sent=())
+                document._taken_back()
 
     def close(self) -> None:
         """Let go of everything, and of the owner: what is in no circle needs no garbage collector."""
