@@ -15,11 +15,11 @@ Verbatim
 Wildcard, Regexp, Fuzzy
     Lower-cased, against single tokens of strings. They do not see numbers.
 Range
-    If every bound given is a number (and not in quotes), it matches numbers, and nothing else does. Otherwise
-    it matches strings: as instants if every bound and the string are ISO 8601 dates, else by code point, the
-    whole string, case-sensitively. A date without a time is a whole day: `[* TO 2014-12-31]` includes that
-    day's evening, `{2014-01-01 TO *]` excludes all of that day. Booleans are never in a range. Without any
-    bound it is Exists.
+    If every bound given is a number (and not in quotes), it matches numbers, and nothing else does; if both
+    are booleans, it matches booleans: `[true TO true]`. Otherwise it matches strings: as instants if every
+    bound and the string are ISO 8601 dates, else by code point, the whole string, case-sensitively. A date
+    without a time is a whole day: `[* TO 2014-12-31]` includes that day's evening, `{2014-01-01 TO *]`
+    excludes all of that day. Without any bound it is Exists.
 Exists
     A value that is not null, in the field or below it.
 Near, Box
@@ -36,6 +36,7 @@ from typing import Any
 
 from .analysis import analyze, normalize
 from .entries import DAY, KIND, Entry, Leaf, date, field_name, is_day
+from .exact import booleans, is_boolean
 from .geometry import UNITS, distance_from
 from .literals import equality, number
 from .patterns import Remembered, TokenTest, fuzzy, wildcard
@@ -194,6 +195,9 @@ def _range(node: Range) -> Matcher:
     textual = _leaves(node.field, _text_range(node.lower, node.upper))
     if any(bound.quoted for bound in bounds):
         return textual
+    if is_boolean(node) and not _is_path(node.field):
+        found = booleans(node)
+        return _leaves(node.field, lambda leaf: type(leaf) is bool and leaf in found)
     if all(number(bound.text) is not None for bound in bounds):
         numeric = _leaves(node.field, _number_range(node.lower, node.upper))
         # Metadata is either a number or text for every entry, so bounds have no say in it.

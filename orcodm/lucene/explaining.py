@@ -10,6 +10,7 @@ from attrs import frozen
 from .analysis import analyze
 from .entries import Entry, field_name
 from .evaluator import compile_query
+from .exact import only_value
 from .renderer import number, render
 from .tree import (
     Boolean,
@@ -168,6 +169,8 @@ def _describe(node: Node) -> str:
             edits = "1 edit" if node.edits == 1 else f"{node.edits} edits"
             return f"{_where(node.field)} has a word within {edits} of {node.text!r}"
         case Range():
+            if (one := only_value(node)) is not None:
+                return f"{_where(node.field)} is exactly {repr(one.text) if one.quoted else one.text}"
             return f"{_where(node.field)} is in {render(Range(node.lower, node.upper))}"
         case Near():
             centre = f"{number(node.latitude)}, {number(node.longitude)}"

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache
-from typing import Final
 
 from attrs import frozen
 
 from .entries import Leaf
+from .exact import BOOLEANS, NUMBER
 
-_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 _LONGEST = 4000
 """Digits; Python refuses integers of more than 4,300."""
-
-BOOLEANS: Final[dict[str, bool]] = {"true": True, "false": False}
 
 
 @frozen
@@ -42,7 +38,7 @@ class Number:
 @lru_cache(maxsize=1_000)  # whoever compiles a query asks for the same texts
 def number(text: str) -> Number | None:
     """The number whose JSON the text is: `36`, `-0.5`, `1e3`; None for `036`, `.5`, `+1`, `NaN`."""
-    match = _NUMBER.fullmatch(text)
+    match = NUMBER.fullmatch(text)
     if match is None or len(text) > _LONGEST:
         return None
     fraction, exponent = match.groups()

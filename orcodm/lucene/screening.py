@@ -11,9 +11,10 @@ import re
 from collections.abc import Callable
 
 from .analysis import analyze, normalize
+from .exact import only_value
 from .literals import equality
 from .regexp import beginning
-from .tree import Boolean, Boost, Node, Occur, Phrase, Regexp, Term, Verbatim, Wildcard
+from .tree import Boolean, Boost, Node, Occur, Phrase, Range, Regexp, Term, Verbatim, Wildcard
 
 # Of a pattern what must be there as it is. A backslash may be before any character.
 _PIECES = re.compile(r"(?<!\\)[a-z0-9]+").findall
@@ -51,6 +52,10 @@ def _needles(node: Node, encode: Encode) -> Needles | None:
         return _needles(node.node, encode)
     if isinstance(node, Boolean):
         return _of_clauses(node, encode)
+    if isinstance(node, Range):
+        one = only_value(node)
+        is_text = one is not None and one.quoted and not (node.field or "").startswith("@")
+        return (encode(one.text)[1:-1].lower(),) if one is not None and is_text else None
     if not isinstance(node, Term | Phrase | Verbatim | Wildcard | Regexp):
         return None
     if (node.field or "").startswith("@"):

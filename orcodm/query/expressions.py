@@ -19,6 +19,7 @@ from typing import Any, Generic, Protocol, TypeVar, Union, get_args, get_origin,
 from attrs import frozen
 
 from ..errors import InvalidFilter
+from ..lucene.exact import equal
 from ..lucene.renderer import render
 from ..lucene.tree import (
     Boolean,
@@ -35,7 +36,6 @@ from ..lucene.tree import (
     Range,
     Regexp,
     Term,
-    Verbatim,
     Wildcard,
 )
 from ..names import member
@@ -217,6 +217,8 @@ class Expr(Generic[T]):
                 f"{self.path} is no list: use == for the whole value, matches() for words, "
                 "startswith() for a start"
             )
+        if item is None:
+            raise InvalidFilter(f"{self.path}: a search does not see the nulls in a list")
         return self._equals(element, item)
 
     def exists(self) -> Criterion:
@@ -363,7 +365,10 @@ class Expr(Generic[T]):
             # One moment has several spellings: equal as moments, not as texts.
             text = self._json(type_, value)
             return Criterion(Range(Bound(text), Bound(text), self.path))
-        return Criterion(Verbatim(_spelled(self._json(type_, value), self.path), self.path))
+        json = self._json(type_, value)
+        if type(json) not in (str, bool, int, float):
+            raise InvalidFilter(f"{self.path}: a search compares single values, not {json!r:.200}")
+        return Criterion(equal(json, self.path))
 
     def _range(self, lower: Any, upper: Any, inclusive: bool = True) -> Criterion:
         bounds = [None if value is None else self._bound(value, inclusive) for value in (lower, upper)]
@@ -380,7 +385,7 @@ class Expr(Generic[T]):
         if type(plain) is str:
             return Bound(json, inclusive, quoted=True)
         if type(plain) in (int, float):
-            return Bound(_spelled(json, self.path), inclusive)
+            return Bound(repr(json), inclusive)
         raise InvalidFilter(
             f"{self.path}: {_shown(self._type)} has no order in a search; "
             "ranges are for numbers, texts and dates"
@@ -443,16 +448,6 @@ def _coordinates(path: str, latitude: Any, longitude: Any) -> None:
     for name, number, limit in (("latitude", latitude, 90), ("longitude", longitude, 180)):
         if type(number) not in (int, float) or not -limit <= number <= limit:
             raise InvalidFilter(f"{path}: a {name} is a number from -{limit} to {limit}, not {number!r}")
-
-
-def _spelled(json: Any, path: str) -> str:
-    if type(json) is str:
-        return json
-    if type(json) is bool:
-        return "true" if json else "false"
-    if type(json) in (int, float):
-        return repr(json)
-    raise InvalidFilter(f"{path}: a search compares single values, not {json!r}")
 
 
 def _successor(text: str) -> str | None:

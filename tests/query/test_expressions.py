@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orcodm import Document, Embedded, Field, InvalidFilter, Nested, field, random_order, score
+from orcodm.lucene.exact import equal
 from orcodm.lucene.parser import parse
 from orcodm.lucene.tree import Boolean, Clause, MatchAll, Occur, Term, Verbatim
 from orcodm.operations import SortDistance, SortField, SortRandom
@@ -66,14 +67,14 @@ TEXTS: list[tuple[Any, str]] = [
     # what is equal
     (Item.name == "Ada Lovelace", "value.name:`Ada Lovelace`"),
     (Item.name != "x", "*:* AND NOT value.name:`x`"),
-    (Item.count == 3, "value.count:`3`"),
-    (Item.count == -3, "value.count:`-3`"),
-    (Item.count == 2**70, f"value.count:`{2**70}`"),
-    (Item.ratio == 1.5, "value.ratio:`1.5`"),
-    (Item.done == True, "value.done:`true`"),  # noqa: E712
+    (Item.count == 3, "value.count:[3 TO 3]"),
+    (Item.count == -3, "value.count:[-3 TO -3]"),
+    (Item.count == 2**70, f"value.count:[{2**70} TO {2**70}]"),
+    (Item.ratio == 1.5, "value.ratio:[1.5 TO 1.5]"),
+    (Item.done == True, "value.done:[true TO true]"),  # noqa: E712
     (Item.color == Color.RED, "value.color:`r`"),
-    (Item.size == Size.LARGE, "value.size:`2`"),
-    (Item.price == Decimal("1.10"), "value.price:`1.10`"),
+    (Item.size == Size.LARGE, "value.size:[2 TO 2]"),
+    (Item.price == Decimal("1.10"), 'value.price:["1.10" TO "1.10"]'),
     (Item.token == UUID(int=1), "value.token:`00000000-0000-0000-0000-000000000001`"),
     (Item.day == date(2020, 1, 2), "value.day:`2020-01-02`"),
     (Item.when == NOON, "value.when:[2020-01-01T12:00:00+00:00 TO 2020-01-01T12:00:00+00:00]"),
@@ -88,10 +89,10 @@ TEXTS: list[tuple[Any, str]] = [
     (Item.name.is_in({"a"}), "value.name:`a`"),
     (Item.name.is_in([]), "-*:*"),
     (Item.words.contains("x y"), "value.words:`x y`"),
-    (Item.numbers.contains(3), "value.numbers:`3`"),
-    (Item.pair.contains(3), "value.pair:`3`"),
-    (Item.prices["eur"] == 3, "value.prices.eur:`3`"),
-    (Item.payload["a"]["b"] == 3, "value.payload.a.b:`3`"),
+    (Item.numbers.contains(3), "value.numbers:[3 TO 3]"),
+    (Item.pair.contains(3), "value.pair:[3 TO 3]"),
+    (Item.prices["eur"] == 3, "value.prices.eur:[3 TO 3]"),
+    (Item.payload["a"]["b"] == 3, "value.payload.a.b:[3 TO 3]"),
     (Item.file.path == "x", "value.file.path:`x`"),
     (Item.files.path == "x", "value.files.path:`x`"),
     (Item.file.exists(), "value.file:*"),
@@ -128,17 +129,17 @@ TEXTS: list[tuple[Any, str]] = [
     (User.place.within(1, 2, -1, -2), "value.place:IN:{north:1 east:2 south:-1 west:-2}"),
     # combinations
     ((Item.count < 3) | (Item.count > 5), "value.count:[* TO 3} OR value.count:{5 TO *]"),
-    ((Item.count == 1) & (Item.name == "a"), "value.count:`1` AND value.name:`a`"),
-    (~(Item.count == 3), "*:* AND NOT value.count:`3`"),
-    (~~(Item.count == 3), "value.count:`3`"),
-    ((Item.count == 1) & ~(Item.name == "a"), "value.count:`1` AND NOT value.name:`a`"),
-    (~(Item.name == "a") & (Item.count == 1), "-value.name:`a` +value.count:`1`"),
-    (~((Item.count == 1) | (Item.count == 2)), "*:* AND NOT (value.count:`1` OR value.count:`2`)"),
+    ((Item.count == 1) & (Item.name == "a"), "value.count:[1 TO 1] AND value.name:`a`"),
+    (~(Item.count == 3), "*:* AND NOT value.count:[3 TO 3]"),
+    (~~(Item.count == 3), "value.count:[3 TO 3]"),
+    ((Item.count == 1) & ~(Item.name == "a"), "value.count:[1 TO 1] AND NOT value.name:`a`"),
+    (~(Item.name == "a") & (Item.count == 1), "-value.name:`a` +value.count:[1 TO 1]"),
+    (~((Item.count == 1) | (Item.count == 2)), "*:* AND NOT (value.count:[1 TO 1] OR value.count:[2 TO 2])"),
     (((Item.count == 1) | (Item.count == 2)) & (Item.name == "a"),
-     "(value.count:`1` OR value.count:`2`) AND value.name:`a`"),
-    ((Item.count == 1) | ~(Item.count == 2), "value.count:`1` OR (*:* AND NOT value.count:`2`)"),
+     "(value.count:[1 TO 1] OR value.count:[2 TO 2]) AND value.name:`a`"),
+    ((Item.count == 1) | ~(Item.count == 2), "value.count:[1 TO 1] OR (*:* AND NOT value.count:[2 TO 2])"),
     ((Item.count == 1) | (Item.count == 2) | (Item.count == 3),
-     "value.count:`1` OR value.count:`2` OR value.count:`3`"),
+     "value.count:[1 TO 1] OR value.count:[2 TO 2] OR value.count:[3 TO 3]"),
 ]  # fmt: skip
 
 
@@ -193,13 +194,13 @@ def test_no_other_value_can_either(number: float, day: date, moment: datetime) -
 
 
 def test_raw_text_beside_criteria_keeps_its_meaning() -> None:
-    one = Clause(Occur.MUST, Verbatim("1", "value.count"))
+    one = Clause(Occur.MUST, equal(1, "value.count"))
     cases = {
         "a OR b": Boolean((Clause(Occur.MUST, parse("a OR b")), one)),
         "a AND b": Boolean((Clause(Occur.MUST, Term("a")), Clause(Occur.MUST, Term("b")), one)),
         "a -b": Boolean((Clause(Occur.MUST, parse("a -b")), one)),
         "-a": Boolean((Clause(Occur.MUST, parse("-a")), one)),
-        "*": Verbatim("1", "value.count"),
+        "*": equal(1, "value.count"),
     }
     for text, tree in cases.items():
         query = Item.query.search(text).filter(Item.count == 1)

@@ -126,7 +126,7 @@ def test_what_a_query_finds(make: Callable[[], Any], found: str) -> None:
 
 def test_one() -> None:
     assert User.query.filter(User.age == 3).one().key == "u3"
-    with pytest.raises(NotFound, match=r"no User matches value\.age:`99`"):
+    with pytest.raises(NotFound, match=r"no User matches value\.age:\[99 TO 99\]"):
         User.query.filter(User.age == 99).one()
     with pytest.raises(MultipleResults, match="more than one User matches"):
         User.query.one()
@@ -233,14 +233,14 @@ def test_how_a_query_will_run() -> None:
 
     assert operation(User.query) == List(collection="users", limit=500)
     assert operation(User.query.filter(User.age == 1)) == Search(
-        collection="users", query="value.age:`1`", limit=500, cursor=START
+        collection="users", query="value.age:[1 TO 1]", limit=500, cursor=START
     )
     assert operation(User.query.filter(User.name.matches("x"))) == Search(
         collection="users", query="value.name:x", limit=500
     )
     assert operation(User.query[10:20]).offset == 10
     text = str(User.query.filter(User.age == 1).explain())
-    assert "query:      value.age:`1`\ncollection: users\noperation:  Search" in text
+    assert "query:      value.age:[1 TO 1]\ncollection: users\noperation:  Search" in text
     assert "order:      key\npaging:     keyset" in text
     assert "order:      relevance, then key" in str(User.query.search("ada").explain())
     ordered = User.query.order_by(-User.age, User.place.nearest(), random_order("x"))
@@ -379,7 +379,7 @@ def test_mistakes(engine: Watched, make: Callable[[], Any], error: type[Exceptio
 def test_without_an_engine_a_query_can_be_made_but_not_read() -> None:
     bind(None)
     made: Any = User.query.filter(User.age == 1)
-    assert str(made) == "value.age:`1`"
+    assert str(made) == "value.age:[1 TO 1]"
     for read in (
         made.all,
         made.first,

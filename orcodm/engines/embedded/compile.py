@@ -26,8 +26,8 @@ from ...lucene.entries import (
     field_name,
     is_day,
 )
+from ...lucene.exact import BOOLEANS, booleans, is_boolean, only_value
 from ...lucene.geometry import UNITS, around
-from ...lucene.literals import BOOLEANS as BOOLEAN_TEXTS
 from ...lucene.literals import Number, number
 from ...lucene.tree import (
     Boolean,
@@ -203,11 +203,15 @@ class _Compiler:
             return _having_term("scope", node.text) if node.text in KINDS else _NOTHING
         if name == COLLECTION:
             return _having_term("scope", UNIT + plain(node.text))
-        term = node.text if _is_path(name) else cut(node.text)
+        return self._known(name, [*self._string(node.text, name), *self._scalars(node.text, node.field)])
+
+    def _string(self, text: str, name: str | None) -> list[Plan]:
+        """The plans for a whole string in a field (its full name)."""
+        term = text if _is_path(name) else cut(text)
         plans = [_having_term(column.name, column.start + term) for _, column in self._columns(STRINGS, name)]
         if name is None and self._layout.full(STRINGS):
             plans.append(_pattern(SHARED[STRINGS], _NAMES, literal(term)))
-        return self._known(name, [*plans, *self._scalars(node.text, node.field)])
+        return plans
 
     def _known(self, name: str | None, plans: list[Plan]) -> Plan:
         """One of the plans, but for fields that are not in the index."""
@@ -215,8 +219,8 @@ class _Compiler:
 
     def _scalars(self, text: str, field: str | None) -> list[Plan]:
         """The plans for the number or boolean that a text is."""
-        if text in BOOLEAN_TEXTS:
-            return [self._boolean_value(field, BOOLEAN_TEXTS[text])]
+        if text in BOOLEANS:
+            return [self._boolean_value(field, BOOLEANS[text])]
         found = number(text)
         return [] if found is None else self._number(field, found)
 
@@ -272,6 +276,8 @@ class _Compiler:
             plans = [*self._text_range(node), *(self._number_range(node) if numeric else [])]
         elif numeric:
             plans = self._number_range(node)
+        elif is_boolean(node):
+            plans = [self._boolean_value(node.field, value) for value in booleans(node)]
         elif plain and all(date(bound.text) is not None for bound in bounds):
             # Strings that are no dates are compared as text all the same.
             plans = [*self._date_range(node), *self._text_range(node, but_dates=True)]
@@ -280,6 +286,8 @@ class _Compiler:
         return self._known(field_name(node.field), plans)
 
     def _number_range(self, node: Range) -> list[Plan]:
+        if (one := only_value(node)) is not None and (found := number(one.text)):
+            return self._number(node.field, found)
         lower, with_lower, exact_lower = _edge(node.lower, -inf)
         upper, with_upper, exact_upper = _edge(node.upper, inf)
         plans = []
@@ -306,6 +314,8 @@ class _Compiler:
         ] + self._elsewhere(DATES, node.field)
 
     def _text_range(self, node: Range, *, but_dates: bool = False) -> list[Plan]:
+        if (one := only_value(node)) is not None and not but_dates:
+            return self._string(one.text, field_name(node.field))
         lower = None if node.lower is None else node.lower.text
         upper = None if node.upper is None else node.upper.text
         with_lower, with_upper = _closed(node.lower), _closed(node.upper)

@@ -7,11 +7,12 @@ from functools import cached_property, lru_cache
 
 from ...lucene.entries import Entry, field_name
 from ...lucene.evaluator import compile_query, find_near, mentions_kind
+from ...lucene.exact import only_value
 from ...lucene.geometry import distance_from
 from ...lucene.literals import equality
 from ...lucene.parser import UNITS, parse
 from ...lucene.screening import screen
-from ...lucene.tree import MatchAll, Node, Verbatim
+from ...lucene.tree import MatchAll, Node, Range, Verbatim
 from ...values import encode
 from .compile import Plan, compile_plan
 from .documents import ITEM, KINDS, Stored
@@ -31,8 +32,9 @@ class Query:
         self._planned: tuple[Layout | None, int, Plan | None] = (None, 0, None)
         # The whole of the query is one exact string: what `==` is made of.
         self.string: tuple[str, str] | None = None
-        if isinstance(self.tree, Verbatim) and self.tree.field and equality(self.tree.text) is None:
-            self.string = field_name(self.tree.field) or "", self.tree.text
+        exact = _exact_text(self.tree)
+        if exact is not None and (field := field_name(getattr(self.tree, "field", None))):
+            self.string = field, exact
 
     def plan(self, layout: Layout) -> Plan:
         """What to ask of an index with this layout."""
@@ -68,6 +70,14 @@ class Query:
     def includes(self, stored: Stored, collection: str | None) -> bool:
         """Whether a document is of the kinds and the collection that are searched."""
         return stored.kind in self.kinds and (collection is None or stored.collection == collection)
+
+
+def _exact_text(tree: Node) -> str | None:
+    """The string that a query finds as a whole, where it finds nothing else."""
+    if isinstance(tree, Verbatim):
+        return tree.text if equality(tree.text) is None else None
+    one = only_value(tree) if isinstance(tree, Range) else None
+    return one.text if one is not None and one.quoted else None
 
 
 understand = lru_cache(maxsize=500)(Query)

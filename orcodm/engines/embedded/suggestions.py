@@ -6,7 +6,7 @@ The index tells the terms that begin with a text; items that it has not seen are
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from heapq import nsmallest
 from itertools import product
@@ -16,8 +16,9 @@ import tantivy
 
 from ...lucene.analysis import cases, lower
 from ...lucene.entries import Entry, field_name
+from ...lucene.exact import equal
 from ...lucene.renderer import render
-from ...lucene.tree import Exists, Node, Term, Verbatim
+from ...lucene.tree import Exists, Node, Term
 from ...operations import LONGEST_TERM, ListTerms, Search, TermCount, Terms
 from .compile import but, inside
 from .current import Pending, View
@@ -37,7 +38,7 @@ def list_terms(searcher: Searcher, operation: ListTerms) -> Terms:
     if not operation.only:
         name = f"{field}:{operation.prefix}*"
         return searcher.current.ask(name, lambda view: _Vocabulary(view, operation, field).terms())
-    kind = Verbatim if operation.whole else Term
+    kind: Callable[[str, str], Node] = equal if operation.whole else Term
     count = partial(_count, searcher, operation.collection)
     found = [TermCount(text, count(kind(text, field))) for text in operation.only]
     return Terms(documents=count(Exists(field)), terms=found)

@@ -21,8 +21,9 @@ from typing import Any, Final, TypeAlias
 from ...errors import InvalidQuery
 from ...lucene.analysis import analyze, lower
 from ...lucene.entries import DAY, date, field_name, is_day
+from ...lucene.exact import BOOLEANS, booleans, is_boolean, only_value
 from ...lucene.geometry import RADIUS, UNITS
-from ...lucene.literals import BOOLEANS, Number, number
+from ...lucene.literals import Number, number
 from ...lucene.regexp import regexp
 from ...lucene.tree import (
     Boolean,
@@ -224,8 +225,11 @@ class _Compiler:
     def _verbatim(self, text: str, field: str | None) -> list[Query]:
         if _is_path(field):
             return [*_paths(field, "term", text), *self._scalars(text, field)]
+        return [*self._string(text, field), *self._scalars(text, field)]
+
+    def _string(self, text: str, field: str | None) -> list[Query]:
         kind, value = (LONG, shortened(text)) if is_long(text) else (STRING, text)
-        return [*self._each(field, kind, "term", value), *self._scalars(text, field)]
+        return self._each(field, kind, "term", value)
 
     def _scalars(self, text: str, field: str | None) -> list[Query]:
         if text in BOOLEANS:
@@ -276,6 +280,8 @@ class _Compiler:
             return [*texts, *(_path_numbers(node) if numeric else [])]
         if numeric:
             return self._number_range(node)
+        if is_boolean(node):
+            return [query for value in booleans(node) for query in self._each(field, BOOLEAN, "term", value)]
         if plain and all(date(bound.text) is not None for bound in bounds):
             return self._date_range(node)
         return self._text_range(node)
@@ -326,6 +332,8 @@ class _Compiler:
         return [*found, *self._each(node.field, LONG, "range", texts)]
 
     def _text_range(self, node: Range) -> list[Query]:
+        if (one := only_value(node)) is not None:
+            return self._string(one.text, node.field)
         texts = _texts(node.lower, node.upper)
         return [
             *self._each(node.field, STRING, "range", texts),

@@ -6,11 +6,13 @@ first asked for its words, and keeps it in memory.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from ...lucene.analysis import cases, lower
 from ...lucene.entries import field_name
-from ...lucene.tree import Exists, Term, Verbatim
+from ...lucene.exact import equal
+from ...lucene.tree import Exists, Node, Term
 from ...operations import LONGEST_TERM, ListTerms, TermCount, Terms
 from .compile import PATHS, compile_tree
 from .context import Context
@@ -25,7 +27,7 @@ MARGIN: Final = 1_000
 
 def list_terms(context: Context, operation: ListTerms) -> Steps[Terms]:
     field = field_name(operation.field) or operation.field
-    kind = Verbatim if operation.whole else Term
+    kind: Callable[[str, str], Node] = equal if operation.whole else Term
     counts: dict[str, Any] = {"documents": {"filter": compile_tree(Exists(field), context.fields.of)}}
     for number, text in enumerate(operation.only):
         counts[f"{number}"] = {"filter": compile_tree(kind(text, field), context.fields.of)}
