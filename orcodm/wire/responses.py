@@ -275,8 +275,9 @@ def _link(request: Request, beside: Operation[Any]) -> str:
     target = shown_target(request.target)
     path = "/" + target.partition("?")[0].lstrip("/")
     parameters = raw_parameters(target.partition("?")[2])
-    parameters.setdefault("limit", str(getattr(beside, "limit", "")))
-    limit = ("limit", parameters.pop("limit"))
+    limit = ("limit", str(getattr(beside, "limit", "")))
+    if read_value(written := parameters.pop("limit", "")) == limit[1]:
+        limit = ("limit", written)
     going_on = {
         name: shown_value(read_value(value))
         for name, value in raw_parameters(sent.partition("?")[2]).items()

@@ -34,6 +34,7 @@ from ...operations import (
 )
 from ...refs import link, tombstone_ref
 from ...values import canonical, decode, encode
+from ..paging import page_before
 from .documents import ITEM, SMALL
 from .pages import all_shown, shown
 from .store import Cursor, Transaction
@@ -145,7 +146,7 @@ def list_refs(connection: sqlite3.Connection, operation: ListRefs) -> Page[Versi
         rows = connection.execute(_VERSIONS, (collection, key, limit + 1, offset)).fetchall()
     if not rows and connection.execute(_HEAD_WITHOUT_VALUE, (collection, key)).fetchone() is None:
         raise NotFound.item(collection, key)
-    following = previous = None
+    following = None
     if limit and len(rows) > limit:
         following = evolve(operation, offset=offset + limit, at=rows[limit][3])
     del rows[limit:]
@@ -159,9 +160,7 @@ def list_refs(connection: sqlite3.Connection, operation: ListRefs) -> Page[Versi
         )
         for ref, reftime, text, _ in rows
     ]
-    if offset:
-        previous = evolve(operation, offset=max(0, offset - limit), at=None)
-    return Page(results=results, next=following, prev=previous)
+    return Page(results=results, next=following, prev=page_before(operation))
 
 
 # -- writing ---------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from ...operations import AggregateResult, Page, Search, SearchResult
 from ...projection import project
 from ...values import decode, decode_all
+from ..paging import page_before
 from .ordering import Key, write_cursor
 
 
@@ -50,9 +51,9 @@ def offset_page(
 ) -> Page[SearchResult]:
     """A page out of so many results in all, with those before and after it."""
     limit, offset = operation.limit, operation.offset
-    following = previous = None
+    following = None
     if results and offset + len(results) < total:
         following = operation._replace(offset=offset + limit)
-    if offset:
-        previous = operation._replace(offset=max(0, offset - limit))
-    return Page(results=results, next=following, prev=previous, total=total, aggregates=aggregates)
+    return Page(
+        results=results, next=following, prev=page_before(operation), total=total, aggregates=aggregates
+    )

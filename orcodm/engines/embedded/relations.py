@@ -26,6 +26,7 @@ from ...operations import (
 )
 from ...refs import link
 from ...values import canonical, encode
+from ..paging import page_before
 from .pages import all_shown, shown
 from .store import Cursor, Transaction
 
@@ -99,18 +100,16 @@ def list_relations(connection: sqlite3.Connection, operation: ListRelations) -> 
     if not rows:
         _existing(connection.execute, collection, key)
     rows.sort()  # by age, as they most likely come
-    following = previous = None
+    following = None
     if limit and len(rows) > limit:
         following = evolve(operation, offset=offset + limit)
-    if offset:
-        previous = evolve(operation, offset=max(0, offset - limit))
     del rows[limit:]
     values = all_shown([row[5] for row in rows], operation)
     results = [
         Item(collection, key, ref, value, reftime, whole)
         for (_, collection, key, ref, reftime, _), (value, whole) in zip(rows, values, strict=True)
     ]
-    return Page(results=results, next=following, prev=previous)
+    return Page(results=results, next=following, prev=page_before(operation))
 
 
 @cache

@@ -29,6 +29,7 @@ from ...operations import (
 )
 from ...refs import link, tombstone_ref
 from ...values import canonical, encode
+from ..paging import page_before
 from .context import Context
 from .documents import STORED, Draft, Moment, Source, as_item, as_version, is_head, is_live
 from .exchange import Steps
@@ -171,12 +172,14 @@ def list_refs(context: Context, operation: ListRefs) -> Steps[Page[Version]]:
     sources = [head] if limit and first == head["number"] else []
     wanted = range(min(first, head["number"] - 1), last, -1)
     sources += yield from older(context, item, head["born"], wanted)
-    following = previous = None
+    following = None
     if sources and last > 0:
         following = evolve(operation, offset=offset + limit, at=int(head["born"], 16) * _NUMBERS + last)
-    if offset:
-        previous = evolve(operation, offset=max(0, offset - limit), at=None)
-    return Page(results=[as_version(source, operation) for source in sources], next=following, prev=previous)
+    return Page(
+        results=[as_version(source, operation) for source in sources],
+        next=following,
+        prev=page_before(operation),
+    )
 
 
 def older(

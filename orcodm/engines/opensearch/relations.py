@@ -24,6 +24,7 @@ from ...operations import (
 )
 from ...refs import link
 from ...values import canonical, encode
+from ..paging import page_before
 from .context import Context
 from .documents import Draft, Moment, Source, as_item, as_relation, is_live
 from .exchange import Steps
@@ -173,12 +174,12 @@ def list_relations(context: Context, operation: ListRelations) -> Steps[Page[Ite
         places = [place for place in reached if place in alive]
     shown = yield from context.mget(places[offset : offset + limit])
     results = [as_item(found.source, operation) for found in shown if found and is_live(found.source)]
-    following = previous = None
+    following = None
     if results and len(places) > offset + limit:
         following = evolve(operation, offset=offset + limit)
-    if offset:
-        previous = evolve(operation, offset=max(0, offset - limit))
-    return Page(results=[evolve(item, text=None) for item in results], next=following, prev=previous)
+    return Page(
+        results=[evolve(item, text=None) for item in results], next=following, prev=page_before(operation)
+    )
 
 
 def _hop(context: Context, places: list[str], kind: str) -> Steps[list[str]]:

@@ -12,6 +12,7 @@ from ...lucene.evaluator import distance, find_near, mentions_kind
 from ...lucene.parser import parse
 from ...lucene.tree import Node
 from ...operations import AggregateResult, Page, Search, SearchResult
+from ..paging import page_before
 from .aggregates import plan_aggregate
 from .compile import Query, compile_tree, has_words, needs_fields
 from .context import Context
@@ -118,12 +119,12 @@ def _page(
             following = evolve(operation, cursor=write_cursor(operation, order, found[limit - 1]["sort"]))
         return Page(results=results, next=following, aggregates=aggregates)
     total = hits["total"]["value"]
-    following = previous = None
+    following = None
     if results and offset + len(results) < total:
         following = evolve(operation, offset=offset + limit)
-    if offset:
-        previous = evolve(operation, offset=max(0, offset - limit))
-    return Page(results=results, next=following, prev=previous, total=total, aggregates=aggregates)
+    return Page(
+        results=results, next=following, prev=page_before(operation), total=total, aggregates=aggregates
+    )
 
 
 def _result(hit: Any, operation: Search, query: Understood) -> SearchResult:
