@@ -30,8 +30,8 @@ def apply(value: Any, changes: Changes) -> Any:
     """The value with the changes made; the input is untouched.
 
     Raises `BadRequest` for a malformed operation, before any is tried, and `PatchConflict` for one
-    that cannot be applied; its `details` have `op` and `opIndex` (as sent; a nested failure counts for
-    the operation around it), `info`, and for a failed `test` what was `expected`.
+    that cannot be applied; its `details` have `op` (the operation as sent, the innermost where `patch`
+    operations contain it), `opIndex` (of the outermost), `info`, and for a failed `test` what was `expected`.
     """
     match changes:
         case MergePatch(value=patch):
@@ -131,6 +131,7 @@ class _Refused(Exception):
     def __init__(self, info: str, **expected: Any) -> None:
         self.info = info
         self.expected = expected  # empty, or the member of the same name
+        self.operation: Mapping[str, Any] | None = None  # inside a `patch`
 
 
 class _Untrue(_Refused):
@@ -166,7 +167,8 @@ def _run(value: Any, operations: Iterable[Mapping[str, Any]]) -> Any:
         try:
             value = _step(value, operation, room)
         except _Refused as refusal:
-            details = {"op": dict(operation), "opIndex": index, "info": refusal.info} | refusal.expected
+            refused = dict(refusal.operation or operation)
+            details = {"op": refused, "opIndex": index, "info": refusal.info} | refusal.expected
             raise PatchConflict(
                 f"Operation {index} of the patch ({operation['op']} {operation['path']!r:.80}) "
                 f"could not be applied: {refusal.info}.",
@@ -348,6 +350,7 @@ def _patch(document: Any, operation: Mapping[str, Any], room: _Room) -> Any:
                 value = _step(value, nested, room)
             except _Refused as refusal:
                 refusal.info = f"in its operation {index} ({nested['op']}): {refusal.info}"
+                refusal.operation = refusal.operation or nested
                 raise
         return value
 

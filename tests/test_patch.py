@@ -111,7 +111,8 @@ def test_what_cannot_be_applied(operation: dict[str, Any], info: str | None) -> 
         return
     with pytest.raises(PatchConflict) as raised:
         patched({"op": "test", "path": "age"}, operation)
-    assert raised.value.details == {"op": operation, "opIndex": 1, "info": info}
+    innermost = operation["value"][0] if operation["op"] == "patch" else operation
+    assert raised.value.details == {"op": innermost, "opIndex": 1, "info": info}
     assert raised.value.status == 409
     assert raised.value.code == "patch_conflict"
 
@@ -256,6 +257,15 @@ def test_a_patch_gives_a_value_or_a_conflict_and_spares_its_input(value: Any, pa
         assert patch[details["opIndex"]] == details["op"]
     assert equal(value, before)
     assert patch == asked
+
+
+def test_what_fails_inside_a_patch_is_named_at_any_depth() -> None:
+    test = {"op": "test", "path": "age", "value": 1}
+    block = {"op": "patch", "path": "", "value": [{"op": "test", "path": "age"}, test]}
+    with pytest.raises(PatchConflict) as raised:
+        patched({"op": "test", "path": "age"}, {"op": "patch", "path": "", "value": [block]})
+    details = raised.value.details
+    assert (details["op"], details["opIndex"], details["expected"]) == (test, 1, 1)
 
 
 @given(values, paths, values)

@@ -14,9 +14,11 @@ from ..operations import (
     Batch,
     Changes,
     Condition,
+    EventBound,
     IfAbsent,
     IfMatch,
     JsonPatch,
+    ListEvents,
     MergePatch,
     Operation,
     Restore,
@@ -171,6 +173,8 @@ def _decode(method: str, target: str, headers: Headers, body: Body) -> Operation
         if route.rest is not None:
             given[route.rest] = tuple(names[len(route.segments) - 1 :])
         _read_parameters(route, parameters, given)
+        if route.operation is ListEvents and (moment := given.pop("timestamp", None)) is not None:
+            _bound_to(given, moment)
         if given.get("limit", 0) > MAX_LIMIT and header(headers, EXTENDED[0].lower()) is None:
             raise InvalidParameter(
                 f"A page has at most {MAX_LIMIT} results, not {given['limit']}.",
@@ -211,6 +215,14 @@ def _read_parameters(route: Route, parameters: Mapping[str, str], given: dict[st
         if text is None or (not text and parameter.name not in EMPTY_IS_A_VALUE):
             continue
         given.setdefault(parameter.attribute, parameter.read(text, query))
+
+
+def _bound_to(given: dict[str, Any], moment: int) -> None:
+    """Bound a list of events to one moment; bounds within it stay."""
+    for end in ("start", "end"):
+        bound = given.get(end)
+        if bound is None or bound.timestamp != moment:
+            given[end] = EventBound(moment)
 
 
 def _read_condition(headers: Headers) -> Condition:

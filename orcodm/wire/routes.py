@@ -430,6 +430,21 @@ TABLE: Final = (
             *_FIELDS,
         ),
     ),
+    # Of one moment. The service had it, and no documentation.
+    Route(
+        operation=ListEvents,
+        method="GET",
+        path=_EVENTS + "/{timestamp}",
+        parameters=(
+            _bound("startEvent", "start", "The first moment."),
+            _bound("afterEvent", "after", "Only after this moment."),
+            _bound("beforeEvent", "before", "Only before this moment."),
+            _bound("endEvent", "end", "The last moment."),
+            _LIMIT,
+            *_FIELDS,
+        ),
+        liberal=True,
+    ),
     Route(operation=GetEvent, method="GET", path=_EVENT, parameters=_FIELDS),
     Route(operation=PutEvent, method="PUT", path=_EVENT, condition=True, body="value", status=204),
     Route(operation=PatchEvent, method="PATCH", path=_EVENT, condition=True, body="changes", status=201),
