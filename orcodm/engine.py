@@ -18,7 +18,7 @@ class Capabilities:
     `atomic_batch`: a `Batch` is one transaction. `keyset`: `Search(cursor=...)`. `ref_chain`: refs are
     the chain of `orcodm.refs`, so that a writer knows the ref it will make; elsewhere they are opaque.
     `max_limit`: the largest page. `own_writes`: a search sees what was written before it. `records`: `Dump`
-    and `Restore`. `terms`: `ListTerms`.
+    and `Restore`. `terms`: `ListTerms`. `long_queries`: a query may be longer than fits into a URL.
     """
 
     atomic_batch: bool
@@ -28,6 +28,7 @@ class Capabilities:
     own_writes: bool
     records: bool = False
     terms: bool = False
+    long_queries: bool = False
 
 
 @runtime_checkable

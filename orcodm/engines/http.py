@@ -31,12 +31,15 @@ from ..errors import (
     OrcodmError,
     ProtocolError,
     TransportError,
+    Unsupported,
 )
 from ..operations import Batch, BatchResult, Operation, Ping
 from ..wire.codec import decode_capabilities, decode_response, encode_request
 from ..wire.extensions import HEADER, REPLAYED, TOKEN
 from ..wire.faults import retry_after
-from ..wire.messages import Response, header
+from ..wire.messages import Request, Response, header
+from ..wire.requests import is_posted
+from ..wire.routes import MAX_TARGET
 from .attempts import (
     Attempt,
     Learn,
@@ -63,6 +66,9 @@ MAX_CONNECTIONS: Final = 64
 
 CONCURRENCY: Final = 32
 """How many operations of one batch are under way at once, where the server has no batches."""
+
+MAX_SENT_TARGET: Final = 60_000
+"""How long path and query may be: httpx takes little more, and no server known."""
 
 _log = logging.getLogger("orcodm.http")
 
@@ -286,6 +292,7 @@ class HTTPEngine:
             headers[name] = value
         if attempt.token is not None:
             headers[TOKEN] = attempt.token
+        self._check_length(sent)
         target = (self._path + sent.target).encode("ascii")
         # The client's own build_request merges and normalises what needs neither, for half of its time.
         return httpx.Request(
@@ -295,6 +302,16 @@ class HTTPEngine:
             content=sent.body or None,
             extensions={"timeout": self._settings.timeouts},
         )
+
+    def _check_length(self, sent: Request) -> None:
+        length, most = len(sent.target), MAX_SENT_TARGET
+        if is_posted(sent) and not self.capabilities.long_queries:
+            length, most = length + len(sent.body) + 1, MAX_TARGET
+        if length > most:
+            raise Unsupported(
+                f"Path and query take {length} characters in a URL, and this server is asked for at most "
+                f"{most}: ask for less at once."
+            )
 
     def _bounded(self, response: httpx.Response) -> Bounded:
         return Bounded(response.headers.get("content-encoding"), self._max_response)

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from ..wire.batches import BATCH_TYPE, IMPORT_TYPES, RECORDS_TYPE
-from ..wire.routes import MERGE_TYPE, PATCH_TYPE, TABLE, Route
+from ..wire.routes import MERGE_TYPE, PATCH_TYPE, QUERY_TYPE, TABLE, Route
 from .answers import ANYTHING, SCHEMAS, answer, codes, named
 
 _MEDIA: Final[dict[str, tuple[str, ...]]] = {
@@ -16,6 +16,7 @@ _MEDIA: Final[dict[str, tuple[str, ...]]] = {
     "changes": (PATCH_TYPE, MERGE_TYPE, "application/json"),
     "batch": (BATCH_TYPE, *sorted(IMPORT_TYPES)),
     "records": (RECORDS_TYPE,),
+    "query": (QUERY_TYPE,),
 }
 _ERROR: Final[dict[str, Any]] = {"content": {"application/json": {"schema": named("Error")}}}
 _CONDITIONS: Final[dict[str, dict[str, Any]]] = {
@@ -55,7 +56,8 @@ def describe() -> dict[str, Any]:
 
 def _operation(route: Route) -> dict[str, Any]:
     described: dict[str, Any] = {
-        "operationId": f"{route.operation.__name__}_{len(route.segments)}",
+        "operationId": f"{route.operation.__name__}_{len(route.segments)}"
+        + ("_by_body" if route.body == "query" else ""),
         "summary": (route.operation.__doc__ or "").partition("\n")[0],
         "parameters": _parameters(route),
         "responses": {
@@ -65,7 +67,8 @@ def _operation(route: Route) -> dict[str, Any]:
         },
     }
     if route.body:
-        media = {kind: {"schema": ANYTHING} for kind in _MEDIA[route.body]}
+        schema = {"type": "string"} if route.body == "query" else ANYTHING
+        media = {kind: {"schema": schema} for kind in _MEDIA[route.body]}
         described["requestBody"] = {"required": route.body != "properties", "content": media}
     return described
 

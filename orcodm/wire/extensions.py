@@ -24,7 +24,7 @@ PLAIN: Final = Capabilities(
     atomic_batch=False, keyset=False, ref_chain=False, max_limit=MAX_LIMIT, own_writes=False
 )
 
-_FLAGS: Final = ("atomic_batch", "keyset", "ref_chain", "own_writes", "records", "terms")
+_FLAGS: Final = ("atomic_batch", "keyset", "ref_chain", "own_writes", "records", "terms", "long_queries")
 
 
 def encode_capabilities(capabilities: Capabilities) -> str:

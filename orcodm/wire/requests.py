@@ -31,9 +31,12 @@ from .routes import (
     EMPTY_IS_A_VALUE,
     EXTENDED,
     MAX_LIMIT,
+    MAX_TARGET,
     MERGE_TYPE,
     PATCH_TYPE,
     PATH_FORMS,
+    QUERY_TYPE,
+    TABLE,
     Asked,
     Route,
     route_of,
@@ -77,7 +80,28 @@ def encode_request(operation: Operation[Any]) -> Request:
         body, kind = _write_body(route.body, operation)
         if body:
             headers = (*headers, kind)
-    return Request(route.method, _target(route, operation), headers, body)
+    target = _target(route, operation)
+    if len(target) > MAX_TARGET and type(operation) in _POSTED:
+        path, _, query = target.partition("?")
+        return Request("POST", path, (*headers, _QUERY), query.encode())
+    return Request(route.method, target, headers, body)
+
+
+def is_posted(request: Request) -> bool:
+    """Whether a request has its query in its body, which not every server takes."""
+    return request.method == "POST" and Asked({}, request.headers).media_type == QUERY_TYPE
+
+
+def whole_target(request: Request) -> str:
+    """Path and query of a request, be its query in its target or in its body."""
+    if not is_posted(request):
+        return request.target
+    query = request.body.decode("utf-8", "surrogateescape")
+    return f"{request.target}{'&' if '?' in request.target else '?'}{query}"
+
+
+_POSTED: Final = frozenset(route.operation for route in TABLE if route.body == "query")
+_QUERY: Final = ("Content-Type", QUERY_TYPE)
 
 
 def _target(route: Route, operation: Operation[Any]) -> str:
@@ -165,6 +189,8 @@ def _decode(method: str, target: str, headers: Headers, body: Body) -> Operation
         raise ApiError.of(404, "not_found", "There is no such resource.")
     names = [read_segment(segment) for segment in segments[1:]]
     parameters = _texts(query) if query else {}
+    if isinstance(body, bytes) and is_posted(Request(method, target, headers)):
+        parameters = _texts(body.decode("utf-8", "surrogateescape")) | parameters
     route = route_of(method, names, Asked(parameters, headers))
     given: dict[str, Any] = {}
     try:
@@ -190,7 +216,7 @@ def _decode(method: str, target: str, headers: Headers, body: Body) -> Operation
             given["changes"] = _read_changes(headers, body)
         elif route.body == "properties":
             given["value"] = _read_properties(body)
-        elif route.body:
+        elif route.body and route.body != "query":
             given["value"] = _read_value(body)
         return route.operation(**given)
     except InvalidKey as error:

@@ -67,7 +67,8 @@ from .bodies import (
 )
 from .faults import CONTENT_TYPE, decode_fault, encode_fault, strange
 from .messages import Headers, Request, Response, header
-from .requests import decode_link, encode_request, read_etag
+from .requests import decode_link, encode_request, read_etag, whole_target
+from .routes import MAX_TARGET
 from .timestamps import read_decimal
 from .urls import (
     raw_parameters,
@@ -192,7 +193,8 @@ def _page(
     for name, beside in (("next", page.next), ("prev", page.prev)):
         if beside is not None:
             body[name] = link = _link(request or encode_request(operation), beside)
-            headers = (*headers, ("Link", f'<{link}>; rel="{name}"'))
+            if len(link) <= MAX_TARGET:  # no client takes a longer header
+                headers = (*headers, ("Link", f'<{link}>; rel="{name}"'))
     return Response(200, headers, dump(body))
 
 
@@ -271,8 +273,8 @@ def _link(request: Request, beside: Operation[Any]) -> str:
     Of a parameter that came twice only the first is repeated: the service repeated all, so that Porc,
     which adds its own to every link, made longer and longer ones.
     """
-    sent = encode_request(beside).target
-    target = shown_target(request.target)
+    sent = whole_target(encode_request(beside))
+    target = shown_target(whole_target(request))
     path = "/" + target.partition("?")[0].lstrip("/")
     parameters = raw_parameters(target.partition("?")[2])
     limit = ("limit", str(getattr(beside, "limit", "")))

@@ -55,6 +55,11 @@ EXTENDED: Final = ("X-Orcodm", "1")
 
 MERGE_TYPE: Final = "application/merge-patch+json"
 PATCH_TYPE: Final = "application/json-patch+json"
+QUERY_TYPE: Final = "application/vnd.orcodm.query"
+"""Of a body that is the query of a URL which would be too long. An extension."""
+
+MAX_TARGET: Final = 8_000
+"""How long path and query are at most, in what we send: what RFC 9110 (4.1) asks every server to take."""
 
 
 # -- parameters ------------------------------------------------------------------------------------
@@ -209,7 +214,7 @@ class Route:
 
     `path` stands below `/v0`, its fields in braces being attributes of the operation; a starred one
     takes all segments that are left. `body` names what the body is: "" (none), "value", "changes",
-    "properties", "batch" or "records".
+    "properties", "batch", "records" or "query" (the parameters).
     """
 
     operation: type[Operation[Any]]
@@ -280,6 +285,14 @@ def _imports(asked: Asked) -> bool:
     return asked.media_type in IMPORT_TYPES
 
 
+def _searches_by_body(asked: Asked) -> bool:
+    return asked.media_type == QUERY_TYPE and "terms" not in asked.parameters
+
+
+def _lists_terms_by_body(asked: Asked) -> bool:
+    return asked.media_type == QUERY_TYPE and "terms" in asked.parameters
+
+
 def _is_batch(asked: Asked) -> bool:
     return asked.media_type == BATCH_TYPE
 
@@ -327,6 +340,15 @@ TABLE: Final = (
     Route(operation=Search, method="GET", path="{collection}", parameters=_SEARCH, when=_searches),
     Route(operation=ListTerms, method="GET", path="{collection}", parameters=_TERMS, when=_lists_terms),
     Route(operation=Search, method="GET", path="", parameters=_SEARCH),
+    *(
+        Route(operation=operation, method="POST", path=path, parameters=known, body="query", when=when)
+        for path in ("{collection}", "")
+        for operation, known, when in (
+            (Search, _SEARCH, _searches_by_body),
+            (ListTerms, _TERMS, _lists_terms_by_body),
+        )
+        if path or operation is Search
+    ),
     Route(operation=Batch, method="POST", path="", body="batch", when=_is_batch),
     Route(operation=Restore, method="POST", path="", body="records", when=_restores),
     Route(operation=Import, method="POST", path="", body="batch", when=_imports, liberal=True),

@@ -43,6 +43,7 @@ from orcodm.operations import (
     Put,
     PutRelation,
     Search,
+    SortField,
     Written,
 )
 from orcodm.server.app import create_app
@@ -470,3 +471,52 @@ def test_the_models_do_not_notice(url: str) -> None:
     with orcodm.Session(engine) as session:
         assert session.get(Thing, "a").name == "A"
     engine.close()
+
+
+# -- long queries ----------------------------------------------------------------------------------
+
+LONG = "n:(" + " OR ".join(str(number) for number in range(1000, 2000)) + ")"
+
+
+def test_a_query_of_any_length_reaches_our_server() -> None:
+    engine = connect("memory:")
+    for number in range(1000, 1010):
+        engine.execute(Put(collection="c", key=f"k{number}", value={"n": number, "t": "x" * 90_000}))
+    query = " OR ".join([LONG, "t:" + "y" * 60_000])
+    with serving(engine) as url:
+        client = HTTPEngine(url)
+        for search in (
+            Search(collection="c", query=query, limit=4, sort=[SortField("value.n")]),
+            Search(query=query, limit=4, cursor="*"),
+        ):
+            keys: list[str] = []
+            asked: Any = search
+            while asked is not None:
+                page = client.execute(asked)
+                keys += [item.key for item in page.results]
+                asked = page.next
+            assert keys == [f"k{number}" for number in range(1000, 1010)]
+
+        async def ask() -> Any:
+            fresh = HTTPEngine(url)
+            page = await fresh.aexecute(Search(collection="c", query=query, limit=3))
+            await fresh.aclose()
+            return page
+
+        assert len(asyncio.run(ask()).results) == 3
+        client.close()
+    engine.close()
+
+
+@pytest.mark.parametrize("length", [10_000, 100_000])
+@respx.mock
+def test_a_foreign_server_is_not_asked_what_no_url_holds(engine: HTTPEngine, length: int) -> None:
+    ping = respx.head("https://api.test/v0").mock(return_value=httpx.Response(200))
+    search = Search(collection="c", query="x" * length)
+    with pytest.raises(Unsupported, match="characters in a URL"):
+        engine.execute(search)
+    with pytest.raises(Unsupported, match="ask for less"):
+        asyncio.run(engine.aexecute(search))
+    with pytest.raises(Unsupported, match="ask for less"):
+        engine.execute(Get(**K, with_fields=["f" * length] * 10))
+    assert len(respx.calls) == ping.call_count

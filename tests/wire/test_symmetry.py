@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orcodm.errors import ApiError, OrcodmError, ProtocolError
-from orcodm.operations import BatchResult, Get, Operation, all_operations
+from orcodm.operations import BatchResult, Get, ListTerms, Operation, Page, Search, all_operations
 from orcodm.wire.codec import (
     Request,
     Response,
@@ -20,7 +20,7 @@ from orcodm.wire.codec import (
     encode_response,
 )
 from orcodm.wire.faults import decode_fault, encode_fault
-from orcodm.wire.routes import ROUTES
+from orcodm.wire.routes import MAX_TARGET, ROUTES
 
 from ..operation_strategies import OPERATIONS, RESULTS, asked_and_answered, errors, operations, same_error
 from ..strategies import examples
@@ -40,6 +40,28 @@ def test_a_request_gives_its_operation_back(kind: type[Any], data: st.DataObject
     assert decode_request(request) == operation
     assert request.target.isascii()
     assert not set(request.target) & set(' "<>\\^`{|}\r\n#')
+
+
+@given(st.integers(2_000, 70_000), st.sampled_from([None, "c/é"]), st.text(max_size=5))
+def test_a_long_search_goes_as_a_body_and_gives_its_operation_back(
+    length: int, collection: str | None, tail: str
+) -> None:
+    operation = Search(collection=collection, query="x" * length + " OR " + tail, limit=200, offset=3)
+    request = encode_request(operation)
+    assert len(request.target) <= MAX_TARGET
+    assert request.method == ("GET" if length < 7_000 else "POST" if length > MAX_TARGET else request.method)
+    assert decode_request(request) == operation
+    page = Page(results=(), next=attrs.evolve(operation, offset=203), prev=attrs.evolve(operation, offset=0))
+    response = encode_response(operation, page, request)
+    assert decode_response(operation, response) == page
+    assert encode_response(operation, page) == response
+    assert all(len(value) <= MAX_TARGET + 50 for _, value in response.headers)
+
+
+@given(st.integers(2_000, 20_000))
+def test_a_long_list_of_terms_goes_as_a_body(length: int) -> None:
+    operation = ListTerms(collection="c", field="name", only=[f"t{number}" for number in range(length)])
+    assert decode_request(encode_request(operation)) == operation
 
 
 def outcomes_match(one: Any, other: Any) -> bool:

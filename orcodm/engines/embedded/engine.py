@@ -98,6 +98,7 @@ class EmbeddedEngine:
         own_writes=True,
         records=True,
         terms=True,
+        long_queries=True,
     )
 
     def __init__(

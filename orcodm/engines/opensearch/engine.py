@@ -68,6 +68,7 @@ class OpenSearchEngine:
         own_writes=True,
         records=True,
         terms=True,
+        long_queries=True,
     )
 
     def __init__(self, url: str, **options: Any) -> None:
