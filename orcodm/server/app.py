@@ -52,6 +52,7 @@ from .requests import (
     check_head,
     given_headers,
     headers_of,
+    is_sound,
     members,
     read_body,
     target_of,
@@ -143,7 +144,7 @@ class Application:
         await self._answer(scope, receive, send)
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in self._beside:
+        if scope["type"] == "http" and (scope["path"] not in self._beside or not is_sound(scope)):
             await self.service(scope, receive, send)
         else:
             await self._pages(scope, receive, send)

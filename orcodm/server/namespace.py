@@ -6,6 +6,8 @@ their way in, results and errors on their way out; a query that names collection
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any, Final, TypeVar, cast
 
 import attrs
@@ -41,6 +43,9 @@ from ..operations import (
 
 R = TypeVar("R")
 
+INLINE_PARTS: Final = 200
+"""Of how many parts an operation or a result is rewritten at once."""
+
 _COLLECTION: Final = "@path.collection"
 _FIELDS: Final = frozenset({_COLLECTION, "@path.source.collection", "@path.destination.collection"})
 _NAMES: Final = ("collection", "to_collection")
@@ -66,7 +71,9 @@ class Namespaced:
 
     async def aexecute(self, operation: Operation[R], /) -> R:
         try:
-            return cast("R", self._shown(operation, await self._engine.aexecute(self._stored(operation))))
+            stored = await _beside(self._stored, operation, parts=operation)
+            result = await self._engine.aexecute(stored)
+            return cast("R", await _beside(self._shown, operation, result, parts=result))
         except OrcodmError as error:
             raise self._shown_error(error) from None
 
@@ -202,6 +209,14 @@ class Namespaced:
 
     def _own(self, name: Any) -> Any:
         return name.removeprefix(self._prefix) if isinstance(name, str) else name
+
+
+async def _beside(rewrite: Callable[..., Any], *given: Any, parts: Any) -> Any:
+    """What rewriting gives: of many parts beside the event loop."""
+    for name in ("operations", "records", "outcomes", "results"):
+        if len(getattr(parts, name, ())) > INLINE_PARTS:
+            return await asyncio.to_thread(rewrite, *given)
+    return rewrite(*given)
 
 
 def _literal(text: str, marked: Any) -> str:

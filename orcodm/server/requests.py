@@ -88,6 +88,15 @@ def given_headers(scope: Scope) -> dict[bytes, bytes]:
     return given
 
 
+def is_sound(scope: Scope) -> bool:
+    """Whether the headers of a request are those of one."""
+    try:
+        given_headers(scope)
+    except BadRequest:
+        return False
+    return True
+
+
 def members(value: bytes) -> list[bytes]:
     """The members of a header that is a list, in lower case."""
     return [member.strip().lower() for member in value.split(b",")]

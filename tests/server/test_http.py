@@ -287,3 +287,19 @@ def test_put_of_a_relation_answers_what_the_client_knows(engine: Engine, agent: 
     for told in (201, 204):
         [answer] = asked(create_app(engine, relation_status=told), put)
         assert answer.status_code == told
+
+
+def test_health_is_asked_in_http_too(engine: Engine) -> None:
+    app = create_app(engine)
+    assert one(app, "GET", "/health").status_code == 200
+    messages: list[Any] = []
+
+    async def ask() -> None:
+        async def send(message: Any) -> None:
+            messages.append(message)
+
+        scope = {"type": "http", "method": "GET", "http_version": "1.1", "path": "/health", "headers": []}
+        await app(scope | {"query_string": b""}, None, send)
+
+    asyncio.run(ask())
+    assert messages[0]["status"] == 400

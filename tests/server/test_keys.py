@@ -249,3 +249,15 @@ def test_terms_are_those_of_the_application(shop: Namespaced, bank: Namespaced) 
     for application, text in ((shop, "ada"), (bank, "adam")):
         found = application.execute(ListTerms(collection="users", field="name", prefix="a"))
         assert found == Terms(documents=1, terms=[TermCount(text, 1)])
+
+
+def test_large_batches_and_pages_are_rewritten_as_small_ones(shop: Namespaced) -> None:
+    writes = [Put(collection="users", key=f"k{number:03}", value=1) for number in range(300)]
+
+    async def ask() -> Any:
+        written = await shop.aexecute(Batch(writes))
+        return written, await shop.aexecute(List(collection="users", limit=300))
+
+    written, page = asyncio.run(ask())
+    assert {outcome.collection for outcome in written.outcomes} == {"users"}
+    assert [(item.collection, item.key) for item in page.results] == [("users", put.key) for put in writes]
