@@ -9,7 +9,7 @@ engine raises again. `ProtocolError`: the peer spoke nonsense. `TransportError`:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 
 class OrcodmError(Exception):
@@ -390,6 +390,10 @@ class InvalidModel(UsageError, TypeError):
     """The declaration of a document class that cannot work."""
 
 
+PROBLEMS_IN_A_MESSAGE: Final = 20
+"""The problems of a document that its message shows; `InvalidDocument.problems` has all of them."""
+
+
 class Problem:
     """One thing that is wrong with a document: where (`path`), with what (`value`), and why (`reason`)."""
 
@@ -426,6 +430,8 @@ class InvalidDocument(InvalidValue):
         self.key = key
         self.problems = tuple(problems)
         where = model if key is None else f"{model} {key!r}"
-        lines = "".join(f"\n  {problem!r}" for problem in self.problems)
+        lines = "".join(f"\n  {problem!r}" for problem in self.problems[:PROBLEMS_IN_A_MESSAGE])
+        if (rest := len(self.problems) - PROBLEMS_IN_A_MESSAGE) > 0:
+            lines += f"\n  ... and {rest:,} more, in `problems`"
         path = self.problems[0].path if self.problems else ""
         super().__init__(f"{where} does not fit its model:{lines}", path=path)

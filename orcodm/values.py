@@ -137,22 +137,43 @@ def check(value: Any) -> None:
     _check(value, "", 0)
 
 
-def _check(value: Any, path: str, depth: int) -> None:
+def storable(value: Any) -> bool:
+    """Whether `encode` takes a value as it is."""
+    try:
+        encode(value)
+    except InvalidValue:
+        return False
+    return True
+
+
+def unstorable(value: Any) -> str | None:
+    """The reason why JSON cannot hold something that is no list and no object; None where it can."""
     kind = type(value)
     if kind is str:
         if not value.isascii():
             try:
                 value.encode()
             except UnicodeEncodeError as error:
-                raise InvalidValue(
-                    f"{path or 'the value'}: a lone surrogate at position {error.start} cannot be stored; "
-                    "decode the text properly first",
-                    path=path,
-                ) from None
+                return (
+                    f"a lone surrogate at position {error.start} cannot be stored; "
+                    "decode the text properly first"
+                )
     elif kind is float:
         if not math.isfinite(value):
-            raise InvalidValue(f"{path or 'the value'}: JSON has no {value}; use None", path=path)
-    elif kind is dict or kind is list or kind is tuple:
+            return f"JSON has no {value}; use None"
+    elif kind is int:
+        try:
+            str(value)
+        except ValueError:
+            return "an integer of so many digits cannot be stored"
+    elif value is not None and kind is not bool:
+        return f"JSON cannot hold a {kind.__name__}"
+    return None
+
+
+def _check(value: Any, path: str, depth: int) -> None:
+    kind = type(value)
+    if kind is dict or kind is list or kind is tuple:
         if depth >= MAX_DEPTH:
             raise InvalidValue(
                 f"{path[:80] or 'the value'}...: nested deeper than {MAX_DEPTH} levels", path=path
@@ -168,14 +189,6 @@ def _check(value: Any, path: str, depth: int) -> None:
         else:
             for index, member in enumerate(value):
                 _check(member, f"{path}[{index}]", depth + 1)
-    elif kind is int:
-        try:
-            str(value)
-        except ValueError:
-            raise InvalidValue(
-                f"{path or 'the value'}: an integer of so many digits cannot be stored", path=path
-            ) from None
-    elif value is not None and kind is not bool:
-        raise InvalidValue(
-            f"{path or 'the value'}: JSON cannot hold a {kind.__name__} ({value!r:.60})", path=path
-        )
+    elif (reason := unstorable(value)) is not None:
+        shown = f" ({value!r:.60})" if reason.startswith("JSON cannot hold") else ""
+        raise InvalidValue(f"{path or 'the value'}: {reason}{shown}", path=path)

@@ -28,6 +28,12 @@ from .schema import Seen
 from .sources import EventSource, RelationSource, event_source, relation_source
 from .tracked import Tracked
 
+
+def _plain(key: Any) -> Any:
+    # A member of a StrEnum is a text, and says so by its class; a key is just the text.
+    return key if type(key) is str or not isinstance(key, str) else str.__str__(key)
+
+
 D = TypeVar("D", bound="Document")
 T = TypeVar("T")
 
@@ -79,7 +85,7 @@ class Document(Tracked, Model):
     every problem at once.
     """
 
-    key: Field[str | None] = field(default=None)
+    key: Field[str | None] = field(default=None, convert=_plain)
     query: ClassVar[QueryAttribute] = QueryAttribute()
     relations: ClassVar[Any] = None
     events: ClassVar[Any] = None
@@ -213,6 +219,7 @@ class Document(Tracked, Model):
 
     @classmethod
     def _get_flow(cls, unit: Unit, key: str, default: Any) -> Flow[Any]:
+        key = _plain(key)
         return flows.get(unit, cls._reading.at(key), (cls.collection, key), cls._of_item, default, cls)
 
     @classmethod

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self, Union, cast, dataclass_transform, get_args, get_origin
+from functools import cached_property
+from typing import Any, ClassVar, Self, TypeVar, Union, cast, dataclass_transform, get_args, get_origin
 
 import attrs
 
@@ -12,11 +13,12 @@ from ..errors import InvalidFilter, InvalidModel
 from ..names import member
 from ..query.expressions import Criterion, Expr, Order, box, near, nearest
 from ..values import decode, encode
-from . import mapping
+from . import compiled, mapping
 from .declaration import declare, descriptor_of, field_type, register
 from .fields import Nested, field
-from .mapping import Misfit, Misfits
-from .schema import Schema, Seen, attribute
+from .mapping import Kind, Load
+from .misfits import BAD, Misfit, Misfits, Report, Unfit
+from .schema import DISCRIMINATOR, Schema, Seen, attribute
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
@@ -39,7 +41,12 @@ class Model:
         declare(cls, value_semantics=cls._value_semantics)
 
     def __attrs_post_init__(self) -> None:
-        if not (self._schema or self.schema()).fits(self):
+        schema = self._schema or self.schema()
+        try:
+            fits = schema.fits(self)
+        except Exception:
+            fits = False
+        if not fits or schema.validates:
             self.to_value()  # every problem at once, and at the line that made it
 
     @property
@@ -97,10 +104,8 @@ class Model:
         return Expr(path, members, known.type, mapping.encode)
 
     @classmethod
-    def _normal(cls, value: Any, loaded: bool = False) -> Any:
-        if not cls._upgrades and (cls._schema or cls.schema()).keeps(value, loaded):
-            return value
-        return cls.from_value(value)._dumped(validate=False)
+    def _normal(cls, value: Any) -> tuple[Any, bytes]:
+        return cls.from_value(value)._encoded(validate=False)
 
     @classmethod
     def _upgraded(cls, value: Any) -> Any:
@@ -109,14 +114,18 @@ class Model:
         return cls.upgrade(decode(encode(value)))  # a copy at every depth: the hook may change it in place
 
     def _dumped(self, validate: bool) -> dict[str, Any]:
+        return self._encoded(validate)[0]
+
+    def _encoded(self, validate: bool) -> tuple[dict[str, Any], bytes]:
         try:
-            return (self._schema or self.schema()).to_value(self, validate)
+            return (self._schema or self.schema()).encoded(self, validate)
         except Misfits as error:
             raise mapping.invalid(type(self), self._shown_key(), error) from None
 
     def _validate(self) -> None:
-        if self.schema().validates:
-            self._dumped(validate=True)
+        schema = self.schema()
+        if schema.validates and (problems := list(schema.invalid(self, schema.members, ""))):
+            raise mapping.invalid(type(self), self._shown_key(), Misfits(problems))
 
     def _untouched(self, seen: Seen) -> bool:
         return (self._schema or self.schema()).untouched(self, seen)
@@ -205,13 +214,39 @@ class Path:
         return f"<Path {self._path}>"
 
 
-def _make_schema(cls: type[Model]) -> Schema:
+def _make_schema(cls: type[Model], given: tuple[Any, ...] = ()) -> Schema:
+    """The schema of a class, or of a generic one with these arguments."""
+    known = _arguments(cls, given)
     attributes = [
-        attribute(cls, one, field_type(cls, one.name), descriptor_of(cls, one.name)[0].spec)
+        attribute(
+            cls, one, _substituted(field_type(cls, one.name), known), descriptor_of(cls, one.name)[0].spec
+        )
         for one in attrs.fields(cast("Any", cls))
         if one.name not in cls._outside
     ]
     return Schema(cls, attributes, cls._tagged(), cls._outside)
+
+
+def _arguments(cls: Any, given: tuple[Any, ...]) -> dict[Any, Any]:
+    """What each type variable of a class and of its bases stands for."""
+    known: dict[Any, Any] = dict(zip(getattr(cls, "__parameters__", ()), given, strict=False))
+    for base in cls.__mro__:
+        for generic in base.__dict__.get("__orig_bases__", ()):
+            origin = get_origin(generic)
+            for variable, argument in zip(
+                getattr(origin, "__parameters__", ()), get_args(generic), strict=False
+            ):
+                known.setdefault(variable, _substituted(argument, known))
+    return known
+
+
+def _substituted(type_: Any, known: Mapping[Any, Any]) -> Any:
+    """A type without type variables: one that nothing is known of stands for its bound, or for anything."""
+    if isinstance(type_, TypeVar):
+        found = known.get(type_, type_)
+        return (type_.__bound__ or Any) if isinstance(found, TypeVar) else found
+    variables = () if isinstance(type_, type) else getattr(type_, "__parameters__", ())
+    return type_[tuple(_substituted(variable, known) for variable in variables)] if variables else type_
 
 
 def _embedded_in(type_: Any) -> type[Model]:
@@ -226,20 +261,127 @@ def _embedded_in(type_: Any) -> type[Model]:
 
 
 def _is_model(type_: Any) -> bool:
-    return isinstance(type_, type) and issubclass(type_, Model)
+    origin = get_origin(type_) or type_
+    return isinstance(origin, type) and issubclass(origin, Model)
 
 
-mapping.converter.register_structure_hook_func(_is_model, lambda value, type_: _load_model(type_, value))
-mapping.converter.register_unstructure_hook_func(_is_model, lambda instance: _dump_model(instance))
+class ModelKind(Kind):
+    """Objects of a class of models, which may be a generic one with arguments.
+
+    An object of a subclass has the name of its class in the member "_type", and comes back as what it was.
+    """
+
+    reads = frozenset({dict})
+
+    def __init__(self, type_: Any) -> None:
+        self.type = type_
+        self.model: type[Model] = get_origin(type_) or type_
+
+    @cached_property
+    def schema(self) -> Schema:
+        arguments = get_args(self.type)
+        return _make_schema(self.model, arguments) if arguments else self.model.schema()
+
+    # Each of them is its schema's; made at the first call, since classes may name one another.
+
+    @cached_property
+    def quick_load(self) -> Load:
+        if self.model._upgrades:
+            return lambda value: self.schema.load(self.model._upgraded(value))
+        return self.schema.load
+
+    @cached_property
+    def quick_dump(self) -> Load:
+        return self.schema.dump
+
+    @cached_property
+    def quick_fits(self) -> Load:
+        return self.schema.fits
+
+    def quick_other(self, instance: Any) -> dict[str, Any]:
+        """The JSON of an instance of a subclass. Raises `Unfit`."""
+        tag = self._tag(type(instance))
+        if tag is None:
+            raise Unfit
+        dumped: dict[str, Any] = type(instance).schema().dump(instance)
+        return {DISCRIMINATOR: tag} | dumped
+
+    def names(self) -> Any:
+        """The members that are known."""
+        return self.schema.members.keys()
+
+    def takes(self, value: Any) -> bool:
+        return isinstance(value, self.model)
+
+    def load(self, value: Any, path: str, report: Report) -> Any:
+        schema, tagged = self.schema, False
+        if type(value) is dict and DISCRIMINATOR in value and DISCRIMINATOR not in schema.members:
+            found = self._tagged(value[DISCRIMINATOR])
+            if found is not None:
+                schema, tagged = found.schema(), True
+        try:
+            shown = schema.model._upgraded(value)
+        except Exception as error:
+            return report.add(path, value, str(error) or type(error).__name__)
+        if tagged:
+            shown = {name: member for name, member in shown.items() if name != DISCRIMINATOR}
+        instance = schema.blank(None)
+        return instance if schema.fill_each(instance, shown, path, report) else BAD
+
+    def dump(self, value: Any, path: str, report: Report) -> Any:
+        if not isinstance(value, self.model):
+            expected = f"expected an object of a model, not {type(value).__name__}"
+            return report.add(path, value, expected)
+        before = len(report.problems)
+        if type(value) is self.model:
+            made = self.schema.dump_each(value, path, report)
+        else:
+            tag = self._tag(type(value))
+            if tag is None:
+                shown, own = type(value).__name__, self.model.__name__
+                reason = f"a {shown} would be read back as a {own}: name it as well: {own} | {shown}"
+                return report.add(path, value, reason)
+            made = {DISCRIMINATOR: tag} | type(value).schema().dump_each(value, path, report)
+        return made if len(report.problems) == before else BAD
+
+    def _tag(self, subclass: type[Model]) -> str | None:
+        """The name that tells a subclass; None where it does not."""
+        if not issubclass(subclass, self.model) or subclass is self.model:
+            return None
+        if DISCRIMINATOR in self.schema.members or DISCRIMINATOR in subclass.schema().members:
+            return None
+        return subclass.__name__ if self._tagged(subclass.__name__) is subclass else None
+
+    def _tagged(self, tag: Any) -> type[Model] | None:
+        ahead = self.model.__subclasses__()
+        while ahead:
+            subclass = ahead.pop()
+            if subclass.__name__ == tag:
+                return subclass
+            ahead[:0] = subclass.__subclasses__()
+        return None
 
 
-def _load_model(type_: type[Model], value: Any) -> Model:
-    instance = type_.__new__(type_)
-    type_.schema().fill(instance, type_._upgraded(value))
-    return instance
+@compiled.loads.register
+def _(kind: ModelKind, v: str, names: compiled.Names) -> str:
+    return f"{names(kind)}.quick_load({v})"
 
 
-def _dump_model(instance: Any) -> Any:
-    if not isinstance(instance, Model):
-        raise Misfit(instance, f"expected an object of a model, not {type(instance).__name__}")
-    return type(instance).schema().to_value(instance)
+@compiled.dumps.register
+def _(kind: ModelKind, v: str, names: compiled.Names) -> str:
+    k = names(kind)
+    return f"({k}.quick_dump({v}) if type({v}) is {names(kind.model)} else {k}.quick_other({v}))"
+
+
+@compiled.tests.register
+def _(kind: ModelKind, v: str, names: compiled.Names) -> str:
+    k = names(kind)
+    return f"(type({v}) is {names(kind.model)} and {k}.quick_fits({v}) or {k}.write({v}) is not missing)"
+
+
+mapping.FACTORIES.append((_is_model, ModelKind))
+mapping.converter.register_structure_hook_func(_is_model, mapping.structured)
+mapping.converter.register_unstructure_hook_func(
+    _is_model, lambda instance: mapping.unstructured(type(instance))(instance)
+)
+mapping.converter.settle()

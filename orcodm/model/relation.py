@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from attrs import evolve, field, frozen
 
-from ..errors import InvalidFilter, UsageError
+from ..errors import InvalidDocument, InvalidFilter, InvalidValue, Problem, UsageError
 from ..flow import Flow
 from ..operations import Condition, DeleteRelation, Get, GetRelation, PutRelation, RelationItem, Written
 from ..query.expressions import Expr
@@ -18,8 +18,11 @@ from ..session import context, flows
 from ..session.flows import RAISE
 from ..session.session import Session
 from ..session.state import Identity
+from ..values import encode
 from . import mapping
+from .mapping import ANYTHING
 from .metadata import metadata
+from .misfits import Report
 from .tracked import Tracked
 
 S = TypeVar("S")
@@ -162,6 +165,15 @@ class Relation(Tracked, Generic[S, T]):
     def _dumped(self, validate: bool) -> dict[str, Any]:
         return self.properties
 
+    def _encoded(self, validate: bool) -> tuple[dict[str, Any], bytes]:
+        try:
+            return self.properties, encode(self.properties)
+        except InvalidValue as error:
+            report = Report()
+            ANYTHING.dump(self.properties, "", report)
+            problems = report.problems or [Problem(error.path, None, str(error))]
+            raise InvalidDocument(type(self).__name__, None, problems) from None
+
     def _validate(self) -> None:
         """Properties have no validators."""
 
@@ -183,8 +195,8 @@ class Relation(Tracked, Generic[S, T]):
         return value
 
     @classmethod
-    def _normal(cls, value: Any, loaded: bool = False) -> Any:
-        return value  # properties have no model that could change them
+    def _normal(cls, value: Any) -> tuple[Any, bytes]:
+        return value, encode(value)  # properties have no model that could change them
 
     def _read(self) -> GetRelation:
         return GetRelation(**self._ends())

@@ -43,7 +43,7 @@ from . import unanswered
 from .conflicts import combined, describe, resolve
 from .merge import Overlap, same
 from .state import Identity, Mapped, State
-from .tracking import changes, checked, compared, shown, shown_key, spelled, stand_on, untouched
+from .tracking import changes, compared, shown, shown_key, spelled, stand_on, untouched
 from .unit import Pending, Unit
 
 D = TypeVar("D", bound=Mapped)
@@ -205,19 +205,24 @@ def save(unit: Unit, document: Mapped, force: bool = False, on_conflict: OnConfl
     settled = None
     if document._state.sent:
         settled = yield from unanswered.settle(unit, document)
-    whole = force or document._state.deleted
-    if not whole and not _to_write(document):
+    if force or document._state.deleted:
+        change = None
+    elif (change := _change(document)) is None:
         unit.remember(document)
         if settled is not None:
             yield from _tell(signals.post_save, unit, document)
         return
-    yield from _tell(signals.pre_save, unit, document)
+    if signals.pre_save.receivers:
+        yield from _tell(signals.pre_save, unit, document)
+        change = None
     for _ in range(ATTEMPTS):
-        change = checked(document) if force or document._state.deleted else changes(document)
+        if change is None:
+            whole = force or document._state.deleted
+            change = document._encoded(validate=True) if whole else changes(document)
         if change is None:  # a receiver took the change back, or a merge found that theirs has it all
             unit.settle(document)
             return
-        value, text = change
+        (value, text), change = change, None
         try:
             result = yield from _write(document, document._write(value, text, _condition(document, force)))
         except Conflict as error:
@@ -410,7 +415,7 @@ def bulk(unit: Unit, documents: Sequence[Any]) -> Flow[list[Outcome]]:
             _check_identity(document)
             if document._state.sent:
                 yield from unanswered.settle(unit, document)
-            if signals.pre_save.receivers and _to_write(document):
+            if signals.pre_save.receivers and _change(document) is not None:
                 yield from _tell(signals.pre_save, unit, document)
             change = changes(document)
             if change is None:
@@ -456,13 +461,16 @@ def _tell(signal: Signal, unit: Unit, document: Any, **payload: Any) -> Iterable
     return send(signal, type(document), document=document, session=unit.owner, **payload)
 
 
-def _to_write(document: Mapped) -> bool:
-    """Whether a save would write. Raises `InvalidDocument`, unless a receiver may still mend that."""
+def _change(document: Mapped) -> tuple[Any, bytes] | None:
+    """What a save would write, as `changes` tells it.
+
+    Raises `InvalidDocument`, unless a receiver may still mend that.
+    """
     try:
-        return changes(document) is not None
+        return changes(document)
     except InvalidDocument:
         if signals.pre_save.receivers:
-            return True
+            return None, b""
         raise
 
 

@@ -68,6 +68,9 @@ class Mapped(Protocol):
     def _dumped(self, validate: bool) -> dict[str, Any]:
         """Its JSON object; where validators are to be asked as well, what they refuse is an error too."""
 
+    def _encoded(self, validate: bool) -> tuple[dict[str, Any], bytes]:
+        """The same, and its JSON text."""
+
     def _validate(self) -> None:
         """Ask the validators alone. Raises `InvalidDocument`."""
 
@@ -84,11 +87,8 @@ class Mapped(Protocol):
     def from_value(cls, value: Any) -> Self: ...
 
     @classmethod
-    def _normal(cls, value: Any, loaded: bool = False) -> Any:
-        """What a load and save make of a stored value: itself, where both are known to change nothing.
-
-        `loaded` says that it is the value behind `State.seen`, which need not be tried again.
-        """
+    def _normal(cls, value: Any) -> tuple[Any, bytes]:
+        """What a load and save make of a stored value, and its JSON text."""
 
     @classmethod
     def _upgraded(cls, value: Any) -> Any:

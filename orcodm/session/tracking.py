@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import InvalidDocument, InvalidValue, Problem
+from ..errors import InvalidDocument
 from ..values import decode, encode
 from .merge import keep_spelling, same
 from .state import Mapped, State
@@ -19,31 +19,28 @@ def changes(document: Mapped) -> tuple[Any, bytes] | None:
 
 
 def compared(document: Mapped) -> tuple[Any, bytes] | None:
-    """The same for a document that was not quickly seen to be untouched."""
-    state = document._state
-    base = state.base
+    """The same for a document that was not quickly seen to be untouched.
+
+    Its text is made once, and compared with the one that was read. Only where they differ it is asked what
+    the model makes of what was read, whose spelling may not be the model's own.
+    """
+    base = document._state.base
     if base is None:
-        return checked(document)
-    current, text = checked(document, validate=False)
+        return document._encoded(validate=True)
+    value, text = document._encoded(validate=False)
     if text == base:
         return None
     stored = decode(base)
-    normal = document._normal(stored, state.seen is not None)
-    if normal is stored:
-        # Plain values: what Python calls different is different in JSON, though not the other way round.
-        if current == stored and same(current, stored):
-            return None
-        document._validate()
-        return current, text
-    if same(current, normal):
+    normal, normal_text = document._normal(stored)
+    if text == normal_text or (len(text) == len(normal_text) and same(value, normal)):
         return None
     document._validate()
-    if encode(normal) == base:
-        return current, text  # what is stored has the model's own spelling
+    if normal_text == base:
+        return value, text  # what is stored has the model's own spelling
     if not same(stored, document._upgraded(decode(base))):
         # A value in an older shape is written whole in today's: half of each would be neither.
-        return current, text
-    value = keep_spelling(current, normal, stored)
+        return value, text
+    value = keep_spelling(value, normal, stored)
     return value, encode(value)
 
 
@@ -55,17 +52,7 @@ def untouched(document: Mapped) -> bool:
 
 def spelled(document: Mapped, stored: Any) -> Any:
     """The document's value, spelled as a stored one where it says the same. Raises `InvalidDocument`."""
-    return keep_spelling(checked(document)[0], document._normal(stored), stored)
-
-
-def checked(document: Mapped, validate: bool = True) -> tuple[dict[str, Any], bytes]:
-    """A document's value and its JSON text. Raises `InvalidDocument` with every problem."""
-    value = document._dumped(validate)
-    try:
-        return value, encode(value)
-    except InvalidValue as error:
-        problem = Problem(error.path, None, str(error))
-        raise InvalidDocument(type(document).__name__, shown_key(document), [problem]) from error
+    return keep_spelling(document._encoded(validate=True)[0], document._normal(stored)[0], stored)
 
 
 def dirty(document: Mapped) -> bool:

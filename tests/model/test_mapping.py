@@ -125,7 +125,8 @@ TYPES: list[tuple[Any, st.SearchStrategy[Any]]] = [
     (datetime, st.datetimes(timezones=zones)),
     (date, st.dates()),
     (time, st.times()),
-    (Decimal, st.decimals(allow_nan=False)),
+    (Decimal, st.decimals(allow_nan=False, allow_infinity=False)),
+    (timedelta, st.timedeltas()),
     (UUID, st.uuids()),
     (bytes, st.binary()),
     (Color, st.sampled_from(Color)),
@@ -188,7 +189,8 @@ JSON_OF: list[tuple[Any, Any, Any]] = [
     (date, date(2020, 1, 2), "2020-01-02"),
     (Decimal, Decimal("1.10"), "1.10"),
     (UUID, UUID(int=1), "00000000-0000-0000-0000-000000000001"),
-    (bytes, b"\x00\xff", "0RI"),
+    (bytes, b"\x00\xff", "AP8="),
+    (timedelta, timedelta(days=1, hours=2), "P1DT7200S"),
     (Color, Color.RED, "r"),
     (Size, Size.LARGE, 2),
     (set[str], {"b", "a"}, ["a", "b"]),
@@ -219,7 +221,7 @@ MISFITS: list[tuple[Any, Any, str, str]] = [
     (date, 5, "f", "expected an ISO 8601 date, not an integer"),
     (Decimal, "x", "f", "expected the text of a decimal number"),
     (UUID, "x", "f", "expected the text of a UUID"),
-    (bytes, 5, "f", "expected the text of bytes in base 85, not an integer"),
+    (bytes, 5, "f", "expected bytes in base64, not an integer"),
     (Color, "green", "f", "expected one of 'r', 'b'"),
     (Size, True, "f", "expected one of 1, 2"),
     (dict[int, str], {"01": "x"}, "f", "expected an integer as the name of a member"),
@@ -244,7 +246,7 @@ WRONG: list[tuple[Any, Any, str]] = [
     (datetime, "2020-01-01", "expected a datetime, not str"),
     (date, datetime(2020, 1, 1), "expected an ISO 8601 date"),
     (set[int | str], {1, "a"}, "a set of mixed types has no stable order in JSON; use a list, or one type"),
-    (list[float], [float("nan")], "[0]: JSON has no nan; use None"),
+    (list[float], [float("nan")], "JSON has no nan; use None"),
     (date | str, "2020-01-01", "it would be read back as datetime.date(2020, 1, 1)"),
 ]
 
@@ -260,7 +262,7 @@ def test_of_several_models_the_one_that_knows_most_members_reads_an_object() -> 
     assert dumped(Dog | Cat, Cat(name="Tom")) == {"name": "Tom", "lives": 9}
 
 
-@pytest.mark.parametrize("type_", [complex, timedelta, object(), Callable[[], int]])
+@pytest.mark.parametrize("type_", [complex, object(), Callable[[], int]])
 def test_a_type_without_a_form_in_json_is_an_error_of_the_declaration(type_: Any) -> None:
     with pytest.raises(InvalidModel, match=r"Thing\.f"):
         model(type_).schema()

@@ -1,0 +1,494 @@
+"""Functions of Python that are written for one class: all generated code is made here.
+
+A field costs a look at the type of its value, where a call for each would cost several times as much; what
+is below it is converted within the same expression, or by the function of the nested class. The functions
+take what fits and raise an exception, most often `Unfit`, where something does not: then the readable
+functions of `mapping` and `schema`, which give the same results, tell what it is. The source is known to
+`linecache`, so that tracebacks and debuggers show it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import linecache
+from binascii import b2a_base64
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from functools import singledispatch
+from operator import is_
+from typing import Any, Final, Protocol
+
+from ..values import storable
+from .mapping import Anything, Choice, Kind, Mapped, Optional, Scalar, Several, Text
+from .misfits import BAD, unfit
+
+_numbers = itertools.count()
+
+
+class Names:
+    """The objects that generated code uses, each under a name of its own."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Any] = {"unfit": unfit, "missing": BAD}
+        self._of: dict[int, str] = {}
+
+    def __call__(self, used: Any, prefix: str = "k") -> str:
+        name = self._of.get(id(used))
+        if name is None:
+            name = self._of[id(used)] = f"{prefix}{len(self._of)}"
+            self.known[name] = used
+        return name
+
+
+def function(signature: str, lines: Iterable[str], names: Names, about: str) -> Any:
+    """A function with a signature and the lines of its body; `about` says what it is for, in tracebacks."""
+    source = "\n    ".join([f"def {signature}:", *lines]) + "\n"
+    file = f"<orcodm {about} {next(_numbers)}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(True), file)
+    space = dict(names.known)
+    exec(compile(source, file, "exec"), space)
+    return space[signature.partition("(")[0]]
+
+
+# -- expressions -----------------------------------------------------------------------------------
+
+
+@singledispatch
+def loads(kind: Kind, v: str, names: Names) -> str:
+    """The expression that loads the JSON value in a variable, or raises an exception."""
+    return f"{names(kind)}.read({v})"
+
+
+@singledispatch
+def dumps(kind: Kind, v: str, names: Names) -> str:
+    """The expression that dumps the value in a variable, or raises an exception."""
+    return f"{names(kind)}.write({v})"
+
+
+@singledispatch
+def tests(kind: Kind, v: str, names: Names) -> str:
+    """The expression that is true where the value in a variable can be dumped; else false, or it raises."""
+    return f"{names(kind)}.write({v}) is not missing"
+
+
+_SCALAR: Final = {
+    str: "type({0}) is str",
+    int: "type({0}) is int",
+    bool: "type({0}) is bool",
+    float: "(type({0}) is float or type({0}) is int)",
+    type(None): "{0} is None",
+}
+
+
+@loads.register
+def _(kind: Scalar, v: str, names: Names) -> str:
+    return f"({v} if {_SCALAR[kind.type].format(v)} else unfit())"
+
+
+@dumps.register
+def _(kind: Scalar, v: str, names: Names) -> str:
+    return f"({v} if {_SCALAR[kind.type].format(v)} else {names(kind)}.write({v}))"
+
+
+@tests.register
+def _(kind: Scalar, v: str, names: Names) -> str:
+    return f"({_SCALAR[kind.type].format(v)} or {names(kind)}.write({v}) is not missing)"
+
+
+@loads.register
+def _(kind: Anything, v: str, names: Names) -> str:
+    return v
+
+
+@dumps.register
+def _(kind: Anything, v: str, names: Names) -> str:
+    return v  # what it holds is looked at when it is encoded
+
+
+@tests.register
+def _(kind: Anything, v: str, names: Names) -> str:
+    return "True"  # what it holds is looked at when it is encoded
+
+
+_PARSED: Final[dict[Any, Any]] = {
+    datetime: datetime.fromisoformat,
+    date: date.fromisoformat,
+    time: time.fromisoformat,
+}
+_SPELLED: Final = {
+    datetime: "{0}.isoformat()",
+    date: "{0}.isoformat()",
+    time: "{0}.isoformat()",
+    Decimal: "str({0})",
+    bytes: "{encode}({0}, newline=False).decode()",
+}
+
+
+@loads.register
+def _(kind: Text, v: str, names: Names) -> str:
+    parse = _PARSED.get(kind.type, kind.parse)
+    return f"({names(parse)}({v}) if type({v}) is str else unfit())"
+
+
+@dumps.register
+def _(kind: Text, v: str, names: Names) -> str:
+    spelled = _SPELLED.get(kind.type)
+    if spelled is None:
+        return f"{names(kind)}.write({v})"
+    spelled = spelled.format(v, encode=names(b2a_base64))
+    return f"({spelled} if {_known_text(kind, v, names)} else {names(kind)}.write({v}))"
+
+
+@tests.register
+def _(kind: Text, v: str, names: Names) -> str:
+    return f"({_known_text(kind, v, names)} or {names(kind)}.write({v}) is not missing)"
+
+
+def _known_text(kind: Text, v: str, names: Names) -> str:
+    finite = f" and {v}.is_finite()" if kind.type is Decimal else ""
+    return f"type({v}) is {names(kind.type)}{finite}"
+
+
+@loads.register
+def _(kind: Choice, v: str, names: Names) -> str:
+    if kind.values and all(type_ is str for type_, _ in kind.values):
+        texts = {text: value for (_, text), value in kind.values.items()}
+        return f"{names(texts)}[{v}]"
+    return f"{names(kind)}.read({v})"
+
+
+@dumps.register
+def _(kind: Choice, v: str, names: Names) -> str:
+    if kind.is_enum and kind.values and all(type_ in (str, int, bool) for type_, _ in kind.values):
+        return f"({v}._value_ if type({v}) is {names(kind.type)} else {names(kind)}.write({v}))"
+    return f"{names(kind)}.write({v})"
+
+
+@loads.register
+def _(kind: Optional, v: str, names: Names) -> str:
+    return f"(None if {v} is None else {loads(kind.inner, v, names)})"
+
+
+@dumps.register
+def _(kind: Optional, v: str, names: Names) -> str:
+    return f"(None if {v} is None else {dumps(kind.inner, v, names)})"
+
+
+@tests.register
+def _(kind: Optional, v: str, names: Names) -> str:
+    return f"({v} is None or {tests(kind.inner, v, names)})"
+
+
+def plain_elements(kind: Several) -> type | None:
+    """The type of the elements of a plain list: of texts, integers or booleans."""
+    element = kind.element
+    plain = kind.type is list and isinstance(element, Scalar) and element.type in (str, int, bool)
+    return element.type if plain else None  # type: ignore[attr-defined]
+
+
+@loads.register
+def _(kind: Several, v: str, names: Names) -> str:
+    inner = f"{v}e"
+    if isinstance(kind.element, Anything):
+        made = f"{v}.copy()"
+    else:
+        made = f"[{loads(kind.element, inner, names)} for {inner} in {v}]"
+    if kind.type is not list:
+        made = f"{names(kind.type)}({made})"
+    return f"({made} if type({v}) is list else unfit())"
+
+
+@dumps.register
+def _(kind: Several, v: str, names: Names) -> str:
+    inner = f"{v}e"
+    made = f"[{dumps(kind.element, inner, names)} for {inner} in {v}]"
+    if kind.sorted:
+        made = f"{names(sorted)}({made})"
+    return f"({made} if type({v}) is {names(kind.type)} else {names(kind)}.write({v}))"
+
+
+@tests.register
+def _(kind: Several, v: str, names: Names) -> str:
+    if kind.sorted:
+        return f"{names(kind)}.write({v}) is not missing"
+    if isinstance(kind.element, Anything):
+        every = f"{names(storable)}({v})"
+        return f"(type({v}) is {names(kind.type)} and {every} or {names(kind)}.write({v}) is not missing)"
+    inner = f"{v}e"
+    every = f"all([{tests(kind.element, inner, names)} for {inner} in {v}])"
+    return f"(type({v}) is {names(kind.type)} and {every} or {names(kind)}.write({v}) is not missing)"
+
+
+@loads.register
+def _(kind: Mapped, v: str, names: Names) -> str:
+    if not _by_text(kind):
+        return f"{names(kind)}.read({v})"
+    return f"({_members(kind, v, names, loads)} if type({v}) is dict else unfit())"
+
+
+@dumps.register
+def _(kind: Mapped, v: str, names: Names) -> str:
+    if not _by_text(kind):
+        return f"{names(kind)}.write({v})"
+    return f"({_members(kind, v, names, dumps)} if type({v}) is dict else {names(kind)}.write({v}))"
+
+
+@tests.register
+def _(kind: Mapped, v: str, names: Names) -> str:
+    if not _by_text(kind):
+        return f"{names(kind)}.write({v}) is not missing"
+    if isinstance(kind.member, Anything):
+        every = f"{names(storable)}({v})"
+    else:
+        name, member = f"{v}n", f"{v}m"
+        each = f"type({name}) is str and {tests(kind.member, member, names)}"
+        every = f"all([{each} for {name}, {member} in {v}.items()])"
+    return f"(type({v}) is dict and {every} or {names(kind)}.write({v}) is not missing)"
+
+
+def _by_text(kind: Mapped) -> bool:
+    return isinstance(kind.key, Scalar) and kind.key.type is str
+
+
+def _members(kind: Mapped, v: str, names: Names, convert: Callable[[Kind, str, Names], str]) -> str:
+    if isinstance(kind.member, Anything):
+        return f"{v}.copy()"
+    name, member = f"{v}n", f"{v}m"
+    key = f"({name} if type({name}) is str else unfit())"
+    return f"{{{key}: {convert(kind.member, member, names)} for {name}, {member} in {v}.items()}}"
+
+
+# -- the functions of a class ----------------------------------------------------------------------
+
+
+class Attribute(Protocol):
+    """What is to know of a field."""
+
+    name: str
+    member: str
+    kind: Kind
+
+
+Attributes = Iterable[Attribute]
+
+
+def _target(model: Any) -> str:
+    # What a class does when it is assigned to is for who changes it, not for what is stored.
+    return "instance.{}" if model.__setattr__ is object.__setattr__ else "instance.__dict__[{!r}]"
+
+
+def _loaded(kind: Kind, v: str, names: Names) -> list[str]:
+    """The lines that load the value in a variable into the same variable."""
+    if isinstance(kind, Scalar):
+        return [f"if not ({_SCALAR[kind.type].format(v)}): unfit()"]
+    if isinstance(kind, Optional) and isinstance(kind.inner, Scalar):
+        return [f"if not ({v} is None or {_SCALAR[kind.inner.type].format(v)}): unfit()"]
+    if isinstance(kind, Optional) and isinstance(kind.inner, Several) and plain_elements(kind.inner):
+        return [f"if {v} is not None:", *(f"    {line}" for line in _loaded(kind.inner, v, names))]
+    if isinstance(kind, Several) and (element := plain_elements(kind)):
+        return [
+            f"if type({v}) is not list: unfit()",
+            f"for each in {v}:",
+            f"    if not ({_SCALAR[element].format('each')}): unfit()",
+            f"{v} = {v}.copy()",
+        ]
+    return [f"{v} = {loads(kind, v, names)}"]
+
+
+def _dumped(kind: Kind, v: str, names: Names) -> list[str]:
+    """The lines that dump the value in a variable into the same variable."""
+    if isinstance(kind, Scalar):
+        return [f"if not ({_SCALAR[kind.type].format(v)}): {v} = {names(kind)}.write({v})"]
+    if isinstance(kind, Optional) and isinstance(kind.inner, Scalar):
+        fits = f"{v} is None or {_SCALAR[kind.inner.type].format(v)}"
+        return [f"if not ({fits}): {v} = {names(kind)}.write({v})"]
+    if isinstance(kind, Several) and (element := plain_elements(kind)):
+        return [
+            f"if type({v}) is not list: unfit()",
+            f"for each in {v}:",
+            f"    if not ({_SCALAR[element].format('each')}): unfit()",
+            f"{v} = {v}.copy()",
+        ]
+    return [f"{v} = {dumps(kind, v, names)}"]
+
+
+def filler(
+    model: type, attributes: Attributes, tag: tuple[str, str] | None, seen: Callable[[Any], str]
+) -> Any:
+    """`fill(value, instance)`: sets the fields from an object that has just their members.
+
+    It returns what was seen of them, which the expression of `seen` makes of their names.
+    """
+    names, known = Names(), {}
+    lines = [] if tag is None else [f"if value[{tag[0]!r}] != {tag[1]!r}: unfit()"]
+    target, put = _target(model), []
+    for number, each in enumerate(attributes):
+        v = known[each.name] = f"v{number}"
+        lines += [f"{v} = value[{each.member!r}]", *_loaded(each.kind, v, names)]
+        put.append(f"{target.format(each.name)} = {v}")
+    noted = seen(lambda name: known.get(name, f"instance.{name}"))
+    return function(
+        "fill(value, instance)", [*lines, *put, f"return {noted}"], names, f"fill {model.__name__}"
+    )
+
+
+def part_filler(
+    model: type,
+    attributes: Sequence[Attribute],
+    tag: tuple[str, str] | None,
+    default: Callable[[Any, Any], Any],
+) -> Any:
+    """`fill_part(value, instance)`: the same for an object with other members, or without some.
+
+    It returns the members that are not known, or None.
+    """
+    names = Names()
+    order = (*(each.member for each in attributes), *(tag or ())[:1])
+    tagged = "" if tag is None else f" + ({tag[0]!r} in value)"
+    lines, target, put = [f"found = {len(attributes)}{tagged}"], _target(model), []
+    for number, each in enumerate(attributes):
+        v = f"v{number}"
+        lines += [
+            f"{v} = value.get({each.member!r}, missing)",
+            f"if {v} is missing:",
+            "    found -= 1",
+            f"    {v} = {names(default)}({names(each)}, instance)",
+            "else:",
+            *(f"    {line}" for line in _loaded(each.kind, v, names)),
+        ]
+        put.append(f"{target.format(each.name)} = {v}")
+    extra = f"{{name: value[name] for name in value if name not in {names(order)}}}"
+    last = f"return {extra} if found != len(value) else None"
+    about = f"fill {model.__name__} in part"
+    return function("fill_part(value, instance)", [*lines, *put, last], names, about)
+
+
+def loader(model: type, attributes: Attributes, part: Callable[[Any], Any]) -> Any:
+    """`load(value)`: a new instance from an object; `part` takes one with other members."""
+    names, lines, put, number = Names(), [], [], 0
+    target = _target(model)
+    for number, each in enumerate(attributes, 1):
+        v = f"v{number}"
+        lines += [f"{v} = value[{each.member!r}]", *_loaded(each.kind, v, names)]
+        put.append(f"{target.format(each.name)} = {v}")
+    first = [
+        "if type(value) is not dict: unfit()",
+        f"if len(value) != {number}: return {names(part)}(value)",
+    ]
+    make = f"instance = {names(model.__new__)}({names(model)})"
+    return function(
+        "load(value)", [*first, *lines, make, *put, "return instance"], names, f"load {model.__name__}"
+    )
+
+
+def dumper(model: type, attributes: Attributes, tag: tuple[str, str] | None) -> Any:
+    """`dump(instance)`: the object of an instance."""
+    names, lines = Names(), []
+    members = [] if tag is None else [f"{tag[0]!r}: {tag[1]!r}"]
+    for number, each in enumerate(attributes):
+        v = f"v{number}"
+        lines += [f"{v} = instance.{each.name}", *_dumped(each.kind, v, names)]
+        members.append(f"{each.member!r}: {v}")
+    lines += [
+        f"value = {{{', '.join(members)}}}",
+        "if instance._extra:",
+        "    for name, member in instance._extra.items(): value.setdefault(name, member)",
+        "return value",
+    ]
+    return function("dump(instance)", lines, names, f"dump {model.__name__}")
+
+
+def fitter(model: type, attributes: Attributes) -> Any:
+    """`fits(instance)`: whether an instance can be dumped."""
+    names, lines = Names(), []
+    for number, each in enumerate(attributes):
+        v = f"v{number}"
+        lines += [f"{v} = instance.{each.name}", f"if not ({tests(each.kind, v, names)}): return False"]
+    return function("fits(instance)", [*lines, "return True"], names, f"check {model.__name__}")
+
+
+def blank(model: type, outside: Iterable[str]) -> Any:
+    """`blank(value)`: an instance without its fields; the value becomes each of those outside."""
+    names = Names()
+    lines = [f"instance = {names(model.__new__)}({names(model)})"]
+    lines += [f"{_target(model).format(name)} = value" for name in outside]
+    return function("blank(value)", [*lines, "return instance"], names, f"blank {model.__name__}")
+
+
+# -- seeing that nothing changed -------------------------------------------------------------------
+
+CONSTANT: Final = "constant"
+TEXTS: Final = "texts"
+ELEMENTS: Final = "elements"
+MEMBERS: Final = "members"
+Watched = Mapping[str, str]
+"""How the value of each field is seen to be unchanged: by itself, or by what is in it."""
+
+
+def watched(attributes: Attributes, outside: Iterable[str]) -> dict[str, str] | None:
+    """How a change of each field is seen; None where a value could change and stay the same object."""
+    found = dict.fromkeys(outside, CONSTANT)
+    for each in attributes:
+        kind = each.kind.inner if isinstance(each.kind, Optional) else each.kind
+        if kind.constant:
+            found[each.name] = CONSTANT
+        elif isinstance(kind, Several) and (element := plain_elements(kind)):
+            found[each.name] = TEXTS if element is str else ELEMENTS
+        elif isinstance(kind, Mapped) and _by_text(kind) and kind.member.constant:
+            found[each.name] = MEMBERS
+        else:
+            return None
+    return found
+
+
+def noted(watched: Watched, value: Callable[[str], str]) -> str:
+    """The expression of what is seen, where `value` gives those of the fields."""
+    notes = {
+        CONSTANT: "{0}",
+        TEXTS: "None if {0} is None else tuple({0})",
+        ELEMENTS: "None if {0} is None else tuple({0})",
+        MEMBERS: "None if {0} is None else (*{0}, *{0}.values())",
+    }
+    copies = (notes[how].format(value(name)) for name, how in watched.items())
+    return f"({''.join(f'{each}, ' for each in copies)})"
+
+
+def noter(model: type, watched: Watched) -> Any:
+    """`note(instance)`: what is seen of an instance."""
+    lines = [f"return {noted(watched, 'instance.{}'.format)}"]
+    return function("note(instance)", lines, Names(), f"note {model.__name__}")
+
+
+def untouched(model: type, watched: Watched) -> Any:
+    """`untouched(instance, seen)`: whether the fields hold the very values that were seen."""
+    names, tested = Names(), []
+    for number, (name, how) in enumerate(watched.items()):
+        now, then = f"instance.{name}", f"seen[{number}]"
+        if how is CONSTANT:
+            tested.append(f"{now} is {then}")
+        elif how is TEXTS:  # what is equal to a text is written as that text
+            tested.append(f"(tuple({now}) == {then} if type({now}) is list else {now} is {then})")
+        elif how is ELEMENTS:
+            tested.append(f"{names(_same_elements)}({now}, {then})")
+        else:
+            tested.append(f"{names(_same_members)}({now}, {then})")
+    lines = [
+        "try:",
+        f"    return {' and '.join([*tested, 'not instance._extra'])}",
+        "except AttributeError:",  # one was deleted
+        "    return False",
+    ]
+    return function("untouched(instance, seen)", lines, names, f"untouched {model.__name__}")
+
+
+def _same_elements(now: Any, then: Any) -> bool:
+    if type(now) is not list or then is None:
+        return now is then
+    return len(now) == len(then) and all(map(is_, now, then))
+
+
+def _same_members(now: Any, then: Any) -> bool:
+    if type(now) is not dict or then is None:
+        return now is then
+    return 2 * len(now) == len(then) and all(map(is_, (*now, *now.values()), then))
