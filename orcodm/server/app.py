@@ -11,7 +11,7 @@ import asyncio
 import gzip
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -31,10 +31,11 @@ from ..wire.codec import (
     Response,
     decode_request,
     encode_capabilities,
+    encode_response,
 )
 from ..wire.extensions import HEADER, REPLAYED, TOKEN
 from ..wire.faults import CONTENT_TYPE, encode_fault
-from .bounded import INLINE_BYTES, execute_bounded, respond
+from .bounded import INLINE_BYTES, PAGED, execute_bounded, is_long
 from .gathering import Gathering
 from .identify import request_ids
 from .importing import execute_import
@@ -143,11 +144,10 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._answer(scope, receive, send)
 
-    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http" and (scope["path"] not in self._beside or not is_sound(scope)):
-            await self.service(scope, receive, send)
-        else:
-            await self._pages(scope, receive, send)
+            return self.service(scope, receive, send)
+        return self._pages(scope, receive, send)
 
 
 class Service:
@@ -214,12 +214,18 @@ class Service:
         try:
             if isinstance(operation, Import):
                 return await execute_import(engine, operation)
-            outcome = await execute_bounded(engine, operation, self._limits.page)
+            if type(operation) in PAGED:
+                outcome = await execute_bounded(engine, operation, self._limits.page)
+            else:
+                outcome = await engine.aexecute(operation)
         except OrcodmError as error:
             outcome = error
         # HEAD is answered as GET; the body is left away at the very end, when its length is known.
         form = attrs.evolve(request, method="GET") if request.method == "HEAD" else request
-        response = await respond(operation, outcome, form)
+        if is_long(outcome):
+            response = await asyncio.to_thread(encode_response, operation, outcome, form)
+        else:
+            response = encode_response(operation, outcome, form)
         if self._relation_status is not None and type(operation) is PutRelation and response.status < 300:
             response = attrs.evolve(response, status=self._relation_status)
         if type(operation) is Ping:
@@ -274,7 +280,8 @@ async def _send(
     ]
     headers.append((b"x-orchestrate-req-id", identifier.encode()))
     # HTTP/1.0 has one request a connection, which uvicorn would say in a line of its own beside ours.
-    closes = scope.get("http_version") == "1.0" or b"close" in members(given.get(b"connection", b""))
+    asked = given.get(b"connection", b"keep-alive")
+    closes = scope.get("http_version") == "1.0" or (asked != b"keep-alive" and b"close" in members(asked))
     headers.append((b"connection", b"close" if closes else b"keep-alive"))
     if len(body) >= PACK_FROM and accepts_gzip(given.get(b"accept-encoding", b"")):
         # The service marked the ETag of a packed answer; clients had to take the mark off again.

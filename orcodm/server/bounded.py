@@ -12,19 +12,32 @@ from typing import Any, Final
 import attrs
 
 from ..engine import Engine
-from ..operations import BatchResult, Operation, Page
+from ..operations import (
+    BatchResult,
+    Dump,
+    List,
+    ListEvents,
+    ListRefs,
+    ListRelations,
+    Operation,
+    Page,
+    Search,
+)
 from ..wire.bodies import dump
-from ..wire.codec import Request, Response, encode_response
 
 INLINE_BYTES: Final = 2**16
 INLINE_PARTS: Final = 64
 """How many bytes, or outcomes of a batch, make a response at once: another thread would take longer."""
 
 
+PAGED: Final = frozenset({Dump, List, ListEvents, ListRefs, ListRelations, Search})
+"""The operations whose results are pages."""
+
+
 async def execute_bounded(engine: Engine, operation: Operation[Any], size: int) -> Any:
     """The result of an operation; of a page the results whose values have `size` bytes, but at least one."""
     result = await engine.aexecute(operation)
-    if not isinstance(result, Page) or _size(result, size) <= size:
+    if _size(result, size) <= size:
         return result
     sizes = accumulate(await asyncio.to_thread(_sizes, result))
     fitting = max(1, sum(reached <= size for reached in sizes))
@@ -39,17 +52,14 @@ async def execute_bounded(engine: Engine, operation: Operation[Any], size: int) 
     return attrs.evolve(page, next=following, prev=result.prev)
 
 
-async def respond(operation: Operation[Any], outcome: Any, request: Request) -> Response:
-    """The response for the outcome of an operation."""
-    if isinstance(outcome, BatchResult):
-        is_long = len(outcome.outcomes) > INLINE_PARTS
-    elif isinstance(outcome, Page):
-        is_long = _size(outcome, INLINE_BYTES) > INLINE_BYTES
-    else:
-        is_long = len(getattr(outcome, "text", None) or b"") > INLINE_BYTES
-    if is_long:
-        return await asyncio.to_thread(encode_response, operation, outcome, request)
-    return encode_response(operation, outcome, request)
+def is_long(outcome: Any) -> bool:
+    """Whether a response for the outcome is better made in another thread."""
+    kind = type(outcome)
+    if kind is BatchResult:
+        return len(outcome.outcomes) > INLINE_PARTS
+    if kind is Page:
+        return _size(outcome, INLINE_BYTES) > INLINE_BYTES
+    return len(getattr(outcome, "text", None) or b"") > INLINE_BYTES
 
 
 def _size(page: Page[Any], most: int) -> int:

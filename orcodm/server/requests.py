@@ -73,17 +73,18 @@ def given_headers(scope: Scope) -> dict[bytes, bytes]:
 
     Raises `BadRequest` for a header that came twice and is no list, and where HTTP/1.1 has not one Host.
     """
-    given: dict[bytes, bytes] = {}
-    hosts = 0
-    for name, value in scope["headers"]:
-        hosts += name == b"host"
-        if name not in given:
-            given[name] = value
-        elif name not in _SINGLE:
-            given[name] += b", " + value
-        elif given[name] != value or name == b"host":
-            raise BadRequest(f"The header {name.decode('latin-1')} came more than once.")
-    if hosts == 0 and scope.get("http_version") == "1.1":
+    headers = list(scope["headers"])
+    given: dict[bytes, bytes] = dict(headers)
+    if len(given) != len(headers):
+        given = {}
+        for name, value in headers:
+            if name not in given:
+                given[name] = value
+            elif name not in _SINGLE:
+                given[name] += b", " + value
+            elif given[name] != value or name == b"host":
+                raise BadRequest(f"The header {name.decode('latin-1')} came more than once.")
+    if b"host" not in given and scope.get("http_version") == "1.1":
         raise BadRequest("HTTP/1.1 requires the header Host.")
     return given
 

@@ -475,7 +475,7 @@ def test_the_models_do_not_notice(url: str) -> None:
 
 # -- long queries ----------------------------------------------------------------------------------
 
-LONG = " OR ".join(f"n:{number} OR t:{'y' * 150}{number}" for number in range(1000, 1500))
+LONG = " OR ".join(f"n:{number} OR t:{'y' * 230}{number}" for number in range(1000, 1250))
 
 
 def test_a_query_of_any_length_reaches_our_server() -> None:
