@@ -6,7 +6,9 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any, Final
 
+from ..operations import PutRelation
 from ..wire.batches import BATCH_TYPE, IMPORT_TYPES, RECORDS_TYPE
+from ..wire.responses import CACHED
 from ..wire.routes import MERGE_TYPE, PATCH_TYPE, QUERY_TYPE, TABLE, Route
 from .answers import ANYTHING, SCHEMAS, answer, codes, named
 
@@ -66,6 +68,13 @@ def _operation(route: Route) -> dict[str, Any]:
             | ({} if route.method == "HEAD" else _ERROR),
         },
     }
+    if route.operation in CACHED and route.method == "GET":
+        described["responses"]["304"] = {"description": "The reader has it: If-None-Match names its ref."}
+        described["parameters"].append(
+            {"name": "If-None-Match", "in": "header", "description": "Refs.", "schema": {"type": "string"}}
+        )
+    if route.operation is PutRelation:
+        described["responses"]["204"] = answer(PutRelation) | {"description": "Done, to early clients."}
     if route.body:
         schema = {"type": "string"} if route.body == "query" else ANYTHING
         media = {kind: {"schema": schema} for kind in _MEDIA[route.body]}

@@ -6,6 +6,7 @@ is an extension: its body is an array of requests, its answer one of responses, 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, cast
 
@@ -14,7 +15,7 @@ import msgspec
 from attrs import frozen
 
 from .. import values
-from ..errors import ApiError, BadRequest, InvalidKey, InvalidValue, OrcodmError
+from ..errors import ApiError, BadRequest, InvalidKey, InvalidValue, OrcodmError, TooLarge
 from ..operations import (
     BatchResult,
     EventWritten,
@@ -73,18 +74,69 @@ def decode_import(body: bytes, collection: str | None) -> Import:
 
 
 def texts_of(body: bytes, what: str) -> Sequence[bytes]:
-    """The texts in a JSON array, or of values one after another. Raises `BadRequest`.
+    """The texts in a JSON array, or of values one after another. Raises `BadRequest` or `TooLarge`.
 
-    That they are JSON is seen, without making their values.
+    That they are JSON is seen, without making their values; one with what only JSON cannot hold (a lone
+    surrogate, NaN) is left to whoever reads it.
     """
     try:
-        if body[:64].lstrip()[:1] == b"[":
-            return _array.decode(body)
-        return _one.decode_lines(body)
+        if body.count(b",") + body.count(b"{") > _DENSE:
+            return _liberal_texts(body)
+        texts = _array.decode(body) if _is_array(body) else _one.decode_lines(body)
     except (ValueError, RecursionError) as error:
-        raise BadRequest(
-            f"The body is not {what}: {error!s:.200}", details={"info": f"{error!s:.200}"}
-        ) from None
+        try:
+            texts = _liberal_texts(body)
+        except (ValueError, RecursionError):
+            raise BadRequest(
+                f"The body is not {what}: {error!s:.200}", details={"info": f"{error!s:.200}"}
+            ) from None
+    if len(texts) > MAX_ENTRIES:
+        raise _too_many()
+    return texts
+
+
+MAX_ENTRIES: Final = 500_000
+"""How many entries an import or a batch has at most: each takes memory, however short it is."""
+_DENSE: Final = 8 * MAX_ENTRIES
+"""From so many commas and braces on there may be more entries: they are counted as they are found."""
+
+
+def _too_many() -> TooLarge:
+    return TooLarge(f"A body has at most {MAX_ENTRIES} entries: send several.")
+
+
+def _is_array(body: bytes) -> bool:
+    return body[:64].lstrip()[:1] == b"["
+
+
+def _liberal_texts(body: bytes) -> list[bytes]:
+    """The same as Python reads JSON. Raises `ValueError` or `TooLarge`."""
+    text, decoder = body.decode(), json.JSONDecoder()
+    texts: list[bytes] = []
+    array = _is_array(body)
+    position = _behind_space(text, text.index("[") + 1 if array else 0)
+    while position < len(text) and not (array and not texts and text[position] == "]"):
+        _, end = decoder.raw_decode(text, position)
+        texts.append(text[position:end].encode())
+        if len(texts) > MAX_ENTRIES:
+            raise _too_many()
+        position = _behind_space(text, end)
+        if array:
+            if text[position : position + 1] != ",":
+                break
+            position = _behind_space(text, position + 1)
+    if array and text[position:].rstrip(_SPACE) != "]":
+        raise ValueError("the array has no end")
+    return texts
+
+
+_SPACE: Final = " \t\r\n"
+
+
+def _behind_space(text: str, position: int) -> int:
+    while position < len(text) and text[position] in _SPACE:
+        position += 1
+    return position
 
 
 # A `Raw` is a view of its text in the body.

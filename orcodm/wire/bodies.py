@@ -56,12 +56,12 @@ def load(body: bytes) -> Any:
     except InvalidValue as error:
         raise BadRequest(f"The body cannot be stored: {error}", details={"info": str(error)}) from None
     except (ValueError, RecursionError) as error:
-        reason = _reason(body) or str(error)[:200]
+        reason = reason_of(body) or str(error)[:200]
         raise BadRequest(f"The body is not JSON: {reason}", details={"info": reason}) from None
     return value
 
 
-def _reason(body: bytes) -> str | None:
+def reason_of(body: bytes) -> str | None:
     """What is wrong with a text that only a more liberal reader takes for JSON: lone surrogates, NaN."""
     try:
         values.check(json.loads(body))

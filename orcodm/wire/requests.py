@@ -25,7 +25,7 @@ from ..operations import (
     Search,
 )
 from .batches import BATCH_TYPE, RECORDS_TYPE, Import, decode_import, texts_of
-from .bodies import dump, load, read_record, write_record
+from .bodies import dump, load, read_record, reason_of, write_record
 from .messages import Headers, Request, header
 from .routes import (
     EMPTY_IS_A_VALUE,
@@ -298,11 +298,19 @@ def _read_batch(route: Route, collection: str | None, body: Body) -> Operation[A
     if route.operation is Import:
         return decode_import(body, collection)
     try:
-        return Batch([_read_part(values.read(bytes(text))) for text in texts_of(body, "a batch")])
+        return Batch([_read_part(_read_text(bytes(text))) for text in texts_of(body, "a batch")])
     except InvalidValue as error:
         raise BadRequest(f"The body of a request cannot be stored: {error}") from None
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise BadRequest(f"The batch is not an array of requests: {error!s:.200}") from None
+
+
+def _read_text(text: bytes) -> Any:
+    try:
+        return values.read(text)
+    except ValueError as error:
+        reason = reason_of(text) or str(error)
+        raise BadRequest(f"A request of the batch cannot be read: {reason:.200}") from None
 
 
 def _read_records(body: Body) -> Operation[Any]:

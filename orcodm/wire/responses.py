@@ -104,7 +104,7 @@ def encode_response(operation: Operation[Any], outcome: Any, request: Request | 
         response = encode_fault(outcome)
     else:
         response = _WRITERS[type(operation)](operation, outcome, request)
-        if type(operation) in _CACHED and request is not None and _is_known(request, response):
+        if type(operation) in CACHED and request is not None and _is_known(request, response):
             # What a 200 would have said of the value, without the value (RFC 9110, 15.4.5).
             response = Response(304, response.headers)
     if request is not None and request.method == "HEAD" and response.body:
@@ -112,7 +112,8 @@ def encode_response(operation: Operation[Any], outcome: Any, request: Request | 
     return response
 
 
-_CACHED: Final = frozenset({Get, GetEvent, GetRelation})
+CACHED: Final = frozenset({Get, GetEvent, GetRelation})
+"""What is answered 304 to a reader who has it."""
 _IMMUTABLE: Final = ("Cache-Control", "private, max-age=31536000, immutable")
 """Of a version, whose ref names its value for ever."""
 

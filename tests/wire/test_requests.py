@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from orcodm.errors import ApiError, BadRequest
+from orcodm.errors import ApiError, BadRequest, TooLarge
 from orcodm.operations import (
     Batch,
     Delete,
@@ -288,7 +288,45 @@ def test_a_relation_of_an_import_needs_no_value(value: str, path: bool) -> None:
     ]
 
 
-@pytest.mark.parametrize("body", ["[1,]", '{"a":1', "[1] [2]", '{"a":nul}', "nope"])
+@pytest.mark.parametrize("array", [False, True])
+@pytest.mark.parametrize(
+    ("value", "info"),
+    [('"x\\ud800"', "value: a lone surrogate at position 1"), ("NaN", "value: JSON has no nan")],
+)
+def test_an_entry_with_what_json_cannot_hold_is_its_own_error(array: bool, value: str, info: str) -> None:
+    entries = [f'{{"path":{{"collection":"c","key":"k"}},"value":{each}}}' for each in ("1", value, '"]"')]
+    body = f" [ {' , '.join(entries)} ] " if array else "\n ".join(entries)
+    read = imported(asked("POST /v0", body, Content_Type="application/orchestrate-export+json"))
+    assert [read[0], read[2]] == [Put(**K, value=1), Put(**K, value="]")]
+    assert info in str(read[1])
+    kind = "application/vnd.orcodm.batch+json"
+    with pytest.raises(BadRequest, match=info.partition(": ")[2]):
+        asked("POST /v0", f'[{{"method":"PUT","target":"/v0/c/k","body":{value}}}]', Content_Type=kind)
+
+
+@pytest.mark.parametrize("body", ["[" + "1," * 4_100_000 + "1]", "{} " * 600_000])
+def test_entries_without_end_are_refused(body: str) -> None:
+    with pytest.raises(TooLarge, match="at most 500000 entries"):
+        asked("POST /v0", body, Content_Type="application/orchestrate-export+json")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[NaN,]",
+        "[NaN",
+        "NaN]",
+        "[NaN}",
+        "[NaN NaN]",
+        "[NaN],",
+        "[,NaN]",
+        "[1,]",
+        '{"a":1',
+        "[1] [2]",
+        '{"a":nul}',
+        "nope",
+    ],
+)
 def test_what_is_no_export_is_refused_as_a_whole(body: str) -> None:
     with pytest.raises(BadRequest, match="not an export"):
         asked("POST /v0", body, Content_Type="application/orchestrate-export-stream+json")

@@ -42,6 +42,7 @@ def test_a_request_gives_its_operation_back(kind: type[Any], data: st.DataObject
     assert not set(request.target) & set(' "<>\\^`{|}\r\n#')
 
 
+@examples(20)
 @given(st.integers(2_000, 70_000), st.sampled_from([None, "c/é"]), st.text(max_size=5))
 def test_a_long_search_goes_as_a_body_and_gives_its_operation_back(
     length: int, collection: str | None, tail: str
@@ -58,7 +59,8 @@ def test_a_long_search_goes_as_a_body_and_gives_its_operation_back(
     assert all(len(value) <= MAX_TARGET + 50 for _, value in response.headers)
 
 
-@given(st.integers(2_000, 20_000))
+@examples(5)
+@given(st.integers(2_000, 10_000))
 def test_a_long_list_of_terms_goes_as_a_body(length: int) -> None:
     operation = ListTerms(collection="c", field="name", only=[f"t{number}" for number in range(length)])
     assert decode_request(encode_request(operation)) == operation
