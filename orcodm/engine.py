@@ -18,7 +18,9 @@ class Capabilities:
     `atomic_batch`: a `Batch` is one transaction. `keyset`: `Search(cursor=...)`. `ref_chain`: refs are
     the chain of `orcodm.refs`, so that a writer knows the ref it will make; elsewhere they are opaque.
     `max_limit`: the largest page. `own_writes`: a search sees what was written before it. `records`: `Dump`
-    and `Restore`. `terms`: `ListTerms`. `long_queries`: a query may be longer than fits into a URL.
+    and `Restore`. `terms`: `ListTerms`. `long_queries`: a query may be longer than fits into a URL. `local`:
+    the engine is in this process, so that reading many things one by one costs no more than asking for them
+    at once.
     """
 
     atomic_batch: bool
@@ -29,6 +31,7 @@ class Capabilities:
     records: bool = False
     terms: bool = False
     long_queries: bool = False
+    local: bool = False
 
 
 @runtime_checkable

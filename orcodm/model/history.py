@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import datetime
+from itertools import dropwhile
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from .. import operations
@@ -89,18 +90,20 @@ class Versions(Generic[D]):
     def __iter__(self) -> Iterator[Version[D]]:
         session = context.session_of(self._document)
         operation: Any = self._listing(session.engine.capabilities.max_limit)
+        met: set[Any] = set()
         while operation is not None:
             page = session._run(perform(operation))
-            yield from map(self._version, page.results)
+            yield from self._unmet(page.results, met)
             operation = page.next
 
     async def __aiter__(self) -> AsyncIterator[Version[D]]:
         session = context.session_of(self._document)
         operation: Any = self._listing(session.engine.capabilities.max_limit)
+        met: set[Any] = set()
         while operation is not None:
             page = await session._arun(perform(operation))
-            for version in page.results:
-                yield self._version(version)
+            for version in self._unmet(page.results, met):
+                yield version
             operation = page.next
 
     def all(self) -> list[Version[D]]:
@@ -122,10 +125,12 @@ class Versions(Generic[D]):
 
         Raises `NotFound` where there was none yet, or it was deleted at that time.
         """
-        return context.session_of(self._document)._run(self._as_of(moment))
+        session = context.session_of(self._document)
+        return session._run(self._as_of(moment, session.engine.capabilities.max_limit))
 
     async def aas_of(self, moment: datetime | int) -> Version[D]:
-        return await context.session_of(self._document)._arun(self._as_of(moment))
+        session = context.session_of(self._document)
+        return await session._arun(self._as_of(moment, session.engine.capabilities.max_limit))
 
     def diff(self, old: str | Version[D], new: str | Version[D]) -> tuple[Change, ...]:
         """What changed between two versions: each member with its path, before and after."""
@@ -157,9 +162,9 @@ class Versions(Generic[D]):
             )
         )
 
-    def _as_of(self, moment: datetime | int) -> Flow[Version[D]]:
+    def _as_of(self, moment: datetime | int, limit: int) -> Flow[Version[D]]:
         wanted = milliseconds(moment, "moment")
-        operation: Any = self._listing(PAGE_SIZE)
+        operation: Any = self._listing(limit)
         while operation is not None:
             page = yield operation
             for version in page.results:
@@ -192,6 +197,12 @@ class Versions(Generic[D]):
     def _listing(self, limit: int) -> ListRefs:
         read = self._document._read()
         return ListRefs(collection=read.collection, key=read.key, values=True, limit=min(limit, PAGE_SIZE))
+
+    def _unmet(self, versions: Iterable[operations.Version], met: set[Any]) -> Iterator[Version[D]]:
+        """Those that were not met before: a version that is written meanwhile moves the older ones on."""
+        unmet = list(dropwhile(lambda one: (one.ref, one.reftime) in met, versions))
+        met.update((one.ref, one.reftime) for one in unmet)
+        return map(self._version, unmet)
 
     def _version(self, version: operations.Version) -> Version[D]:
         return Version(type(self._document), version)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..errors import NotFound, RelationNotFound, UsageError
 from ..flow import Flow, perform
 from ..identifiers import identifiers
 from ..operations import DeleteRelation, GetRelation, Item, ListRelations, PutRelation, RelationItem
+from ..query.listing import Listed
 from ..session import context, flows
 from ..session.session import Session
 from ..session.unit import Pending, Unit
@@ -81,22 +82,20 @@ class Related(Generic[R]):
 
     def __iter__(self) -> Iterator[R]:
         session = context.session_of(self._document)
-        operation: Any = self._listing(session)
+        pages = RelatedPages(self, session)
         overlay = Overlay(self, session._unit)
         last: list[R] = []
-        while operation is not None:
-            documents, operation = session._run(self._load_page(session._unit, operation))
+        while (documents := session._run(pages.read())) is not None:
             yield from overlay.without_removed(documents)
             session._unit.release(documents, last)
         yield from overlay.added()
 
     async def __aiter__(self) -> AsyncIterator[R]:
         session = context.session_of(self._document)
-        operation: Any = self._listing(session)
+        pages = RelatedPages(self, session)
         overlay = Overlay(self, session._unit)
         last: list[R] = []
-        while operation is not None:
-            documents, operation = await session._arun(self._load_page(session._unit, operation))
+        while (documents := await session._arun(pages.read())) is not None:
             for document in overlay.without_removed(documents):
                 yield document
             session._unit.release(documents, last)
@@ -179,16 +178,6 @@ class Related(Generic[R]):
 
     # -- flows
 
-    def _load_page(self, unit: Unit, operation: ListRelations) -> Flow[tuple[list[R], Any]]:
-        try:
-            page = yield from perform(operation)
-        except NotFound:
-            if unit.tracking and id(self._document) in unit.added:
-                return [], None  # a source that waits for the commit has no stored relations
-            raise
-        documents = yield from flows.load_all(unit, page.results, self._load)
-        return documents, page.next
-
     def _load(self, unit: Unit, item: Item, fresh: list[Any]) -> Any:
         from .document import document_class
 
@@ -233,6 +222,61 @@ class Related(Generic[R]):
     def __repr__(self) -> str:
         hops = ".".join(self._kinds)
         return f"<Related {hops} of {type(self._document).__name__} {self._document.key!r}>"
+
+
+class RelatedPages(Generic[R]):
+    """The way through the related documents: `read` gives the next ones until it gives None.
+
+    Its pages are told by their positions, which writes move; so where there are several, what is related and
+    was not met yet is listed when the second is asked for.
+    """
+
+    def __init__(self, related: Related[R], session: Session) -> None:
+        self._related = related
+        self._session = session
+        self._begun = self._whole = False
+        self._met: set[tuple[str, str]] = set()
+        self._listed: Listed | None = None
+
+    def read(self) -> Flow[list[R] | None]:
+        unit = self._session._unit
+        if not self._begun:
+            self._begun = True
+            try:
+                page = yield from perform(self._related._listing(self._session))
+            except NotFound:
+                # A source that waits for the commit has no stored relations.
+                if not unit.tracking or id(self._related._document) not in unit.added:
+                    raise
+                return None
+            items: Sequence[Any] | None = page.results
+            self._whole = page.next is None
+            self._met.update((one.collection, one.key) for one in page.results)
+        elif self._whole:
+            return None
+        else:
+            if self._listed is None:
+                self._listed = yield from self._list()
+            items = yield from self._listed.read(None)
+        if items is None:
+            return None
+        return (yield from flows.load_all(unit, items, self._related._load))
+
+    def _list(self) -> Flow[Listed]:
+        found: dict[tuple[str, str], str] = {}
+        operation: Any = self._related._listing(self._session)
+        while operation is not None:
+            page = yield operation
+            for one in page.results:
+                if (one.collection, one.key) not in self._met:
+                    found[one.collection, one.key] = one.ref
+            operation = page.next
+        collections = {collection for collection, _ in found}
+        collection = collections.pop() if len(collections) == 1 else None
+        listed = Listed("item", collection, PAGE_SIZE, local=self._session.engine.capabilities.local)
+        for path, ref in found.items():
+            listed.add(path, ref)
+        return listed
 
 
 class Overlay:

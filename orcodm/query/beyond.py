@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any, Final
 
 from attrs import frozen
@@ -16,27 +15,17 @@ from ..lucene.likeness import more_like
 from ..lucene.renderer import render
 from ..lucene.tree import Boolean, Boost, Clause, Node, Occur, Verbatim
 from ..operations import (
-    EventItem,
-    Item,
     ListTerms,
-    RelationItem,
     Search,
-    SearchResult,
     TermCount,
 )
 from .expressions import Criterion, Expr, path_of
+from .listing import NAMES, at_path, entry_of
 
 ITEM: Final = "item"
 EVERYTHING: Final = "*"
 MOST_WORDS: Final = 500
 """Of a longer text the most frequent words are compared."""
-
-_PLACES: Final = {
-    ITEM: ("collection", "key"),
-    "event": ("collection", "key", "type", "timestamp", "ordinal"),
-    "relationship": ("collection", "source.key", "relation", "destination.collection", "destination.key"),
-}
-"""What tells one thing from all others: the metadata that a session's identity consists of."""
 
 
 def suggestions(
@@ -82,7 +71,7 @@ def alike(model: Any, document: Any, fields: tuple[Any, ...], most: int, least: 
     )
     criteria = [Criterion(tree)]
     identity = document._state.identity
-    if identity is not None and identity[0] == collection and len(identity) == len(_PLACES[ITEM]):
+    if identity is not None and identity[0] == collection and len(identity) == len(NAMES[ITEM]):
         criteria.append(~Criterion(Verbatim(identity[1], "@path.key")))
     return criteria
 
@@ -132,11 +121,11 @@ def scoring(model: Any, tree: Node, document: Any) -> Flow[Scored]:
     if identity is None:
         raise UsageError(f"explain takes a document that is stored, not {document!r}")
     collection = model.collection or None
-    itself = _place(model._kind, identity)
+    itself = at_path(model._kind, identity)
     page = yield from perform(Search(query=render(itself), collection=collection, limit=1))
     if not page.results:
         raise NotFound(f"{document!r} is not there any more, or is none of what this query goes through")
-    stored = _entry(model._kind, page.results[0])
+    stored = entry_of(model._kind, page.results[0])
     total = yield from _found(collection, model, None)
     contributions: dict[Node, explaining.Contribution] = {}
     for leaf in explaining.scored(tree, stored):
@@ -162,34 +151,3 @@ def _found(collection: str | None, model: Any, tree: Node | None) -> Flow[int]:
     query = render(Boolean(clauses)) if clauses else EVERYTHING
     page = yield from perform(Search(query=query, collection=collection, limit=0, values=False))
     return page.total or 0
-
-
-def _place(kind: str, identity: Iterable[Any]) -> Node:
-    names = _PLACES[kind]
-    clauses = [Clause(Occur.MUST, Verbatim(kind, "@path.kind"))] if kind != ITEM else []
-    for name, value in zip(names, identity, strict=True):
-        clauses.append(Clause(Occur.MUST, Verbatim(str(value), f"@path.{name}")))
-    return Boolean(clauses)
-
-
-def _entry(kind: str, found: SearchResult) -> Entry:
-    path: dict[str, Any] = {
-        "collection": found.collection,
-        "key": found.key,
-        "ref": found.ref,
-        "reftime": found.reftime,
-    }
-    match found:
-        case EventItem():
-            path |= {"type": found.type, "timestamp": found.timestamp, "ordinal": found.ordinal}
-        case RelationItem():
-            path |= {
-                "relation": found.kind,
-                "source.collection": found.collection,
-                "source.key": found.key,
-                "destination.collection": found.to_collection,
-                "destination.key": found.to_key,
-            }
-        case Item():
-            pass
-    return entry(kind, path, found.value)

@@ -1,8 +1,8 @@
 """`Query`: an immutable description of a search over the documents of one class, and the ways to run it.
 
 A query that asks for words (`matches`, `phrase`, `fuzzy`, raw text) comes best match first. Any other
-comes in the order of `order_by`, or of the keys: that order survives writes in between, so a loop goes
-through it by keyset where the engine can (`capabilities.keyset`), neither skipping nor repeating.
+comes in the order of `order_by`, or of the keys. A loop meets each document once, whatever it or others write
+meanwhile: `listing` says how.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeAlias, TypeVar, cast, overload
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from ..errors import InvalidFilter, MultipleResults, NotFound
 from ..flow import Flow, perform
@@ -25,6 +25,7 @@ from ..operations import (
     TermCount,
 )
 from .expressions import Criterion, Expr, Order, conjunction, orders
+from .listing import Walk, is_fixed
 from .results import Explanation, ResultPage
 from .summaries import Summaries
 
@@ -239,10 +240,10 @@ class Query(Summaries, Generic[D]):
         from ..lucene.explaining import explain
 
         operation = self._walk(source)
-        if isinstance(operation, List) or operation.cursor is not None:
+        if isinstance(operation, List) or (operation.cursor is not None and is_fixed(operation.sort)):
             paging = "keyset: writes in between neither skip nor repeat a document"
         else:
-            paging = "offset"
+            paging = "list: what matches is listed once, so that writes neither skip nor repeat a document"
         if scored is None:
             return Explanation(str(self), self.tree, operation, paging, explain(self.tree))
         return Explanation(str(self), self.tree, operation, paging, scored.parts, scored.score)
@@ -312,25 +313,17 @@ class Query(Summaries, Generic[D]):
 
     def __iter__(self) -> Iterator[D]:
         source = self._source()
-        operation: Any = self._walk(source)
-        left = self._length()
+        walk = self._through_all(source)
         last: list[D] = []
-        while operation is not None and left != 0:
-            documents, operation = source._run(self._read(source, operation, left))
-            if left is not None:
-                left -= len(documents)
+        while (documents := source._run(walk.read())) is not None:
             yield from documents
             source._unit.release(documents, last)
 
     async def __aiter__(self) -> AsyncIterator[D]:
         source = self._source()
-        operation: Any = self._walk(source)
-        left = self._length()
+        walk = self._through_all(source)
         last: list[D] = []
-        while operation is not None and left != 0:
-            documents, operation = await source._arun(self._read(source, operation, left))
-            if left is not None:
-                left -= len(documents)
+        while (documents := await source._arun(walk.read())) is not None:
             for document in documents:
                 yield document
             source._unit.release(documents, last)
@@ -371,27 +364,30 @@ class Query(Summaries, Generic[D]):
         return self._only(await self[:2].aall())
 
     def pages(self, size: int = 100) -> Iterator[ResultPage[D]]:
-        """Page by page, with the number of all matches."""
+        """Page by page, with the number of all matches when it began.
+
+        A page is shorter where some of its documents were deleted, or match no more, since they were listed.
+        """
         source = self._source()
-        operation: Any = self._offset_page(size)
+        walk: Walk[D] = Walk(self, source, self._offset_page(size), size, eager=False)
         older: list[D] = []
         newer: list[D] = []  # the caller's loop still holds it when the next page is asked for
-        while operation is not None:
-            page, operation = source._run(self._page(source, operation))
+        while (documents := source._run(walk.read())) is not None:
             source._unit.release(older)
-            older, newer = newer, list(page)
-            yield page
+            older, newer = newer, documents
+            if documents or walk.total == 0:
+                yield ResultPage(documents, walk.total)
 
     async def apages(self, size: int = 100) -> AsyncIterator[ResultPage[D]]:
         source = self._source()
-        operation: Any = self._offset_page(size)
+        walk: Walk[D] = Walk(self, source, self._offset_page(size), size, eager=False)
         older: list[D] = []
         newer: list[D] = []
-        while operation is not None:
-            page, operation = await source._arun(self._page(source, operation))
+        while (documents := await source._arun(walk.read())) is not None:
             source._unit.release(older)
-            older, newer = newer, list(page)
-            yield page
+            older, newer = newer, documents
+            if documents or walk.total == 0:
+                yield ResultPage(documents, walk.total)
 
     # -- counting
 
@@ -413,6 +409,9 @@ class Query(Summaries, Generic[D]):
 
     def _source(self) -> Source:
         return self._session if self._session is not None else cast("Source", self.model._source())
+
+    def _through_all(self, source: Source) -> Walk[D]:
+        return Walk(self, source, self._walk(source), PAGE_SIZE, eager=True)
 
     def _walk(self, source: Source, most: int | None = None) -> Search | List:
         """The operation that begins a walk through all documents, or the first of them."""
@@ -470,21 +469,6 @@ class Query(Summaries, Generic[D]):
         items = page.results if left is None else page.results[:left]
         documents = yield from self.model._load_all(source._unit, items)
         return documents, page.next
-
-    def _page(self, source: Source, operation: Search) -> Flow[tuple[ResultPage[D], Any]]:
-        end = self._stop
-        documents, following = yield from self._read_counted(source, operation)
-        if following is not None and end is not None:
-            if following.offset >= end:
-                following = None
-            else:
-                following = evolve(following, limit=min(following.limit, end - following.offset))
-        return documents, following
-
-    def _read_counted(self, source: Source, operation: Search) -> Flow[tuple[ResultPage[D], Any]]:
-        page = yield from perform(operation)
-        documents = yield from self.model._load_all(source._unit, page.results)
-        return ResultPage(documents, page.total), page.next
 
     def _only(self, documents: list[D]) -> D:
         if not documents:

@@ -99,6 +99,7 @@ class EmbeddedEngine:
         records=True,
         terms=True,
         long_queries=True,
+        local=True,
     )
 
     def __init__(

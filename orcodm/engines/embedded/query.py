@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property, lru_cache
+from typing import Final
 
 from ...lucene.entries import Entry, field_name
 from ...lucene.evaluator import compile_query, find_near, mentions_kind
@@ -80,5 +81,12 @@ def _exact_text(tree: Node) -> str | None:
     return one.text if one is not None and one.quoted else None
 
 
-understand = lru_cache(maxsize=500)(Query)
-"""The query of a text; the last ones are remembered. Raises `InvalidQuery`."""
+_remembered = lru_cache(maxsize=500)(Query)
+
+LONGEST_REMEMBERED: Final = 2_000
+"""Queries of more characters are not remembered: a loop asks for documents by their keys, each query once."""
+
+
+def understand(text: str) -> Query:
+    """The query of a text; the last ones are remembered. Raises `InvalidQuery`."""
+    return _remembered(text) if len(text) <= LONGEST_REMEMBERED else Query(text)

@@ -36,8 +36,15 @@ class Understood:
         self.has_words = has_words(self.tree)
 
 
-understand = lru_cache(maxsize=500)(Understood)
-"""The query of a text. Raises `InvalidQuery`."""
+_remembered = lru_cache(maxsize=500)(Understood)
+
+LONGEST_REMEMBERED: Final = 2_000
+"""Queries of more characters are not remembered: a loop asks for documents by their keys, each query once."""
+
+
+def understand(text: str) -> Understood:
+    """The query of a text; the last ones are remembered. Raises `InvalidQuery`."""
+    return _remembered(text) if len(text) <= LONGEST_REMEMBERED else Understood(text)
 
 
 def search(context: Context, operation: Search) -> Steps[Page[SearchResult]]:
