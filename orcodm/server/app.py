@@ -20,10 +20,11 @@ from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request as WebRequest
 from starlette.responses import JSONResponse
+from starlette.responses import Response as WebResponse
 from starlette.routing import Route as WebRoute
 
 from ..engine import Engine
-from ..errors import ApiError, BadRequest, InternalError, OrcodmError, Unauthorized
+from ..errors import ApiError, BadRequest, InternalError, MethodNotAllowed, OrcodmError, Unauthorized
 from ..operations import Ping, PutRelation
 from ..wire.batches import Import
 from ..wire.codec import (
@@ -114,6 +115,10 @@ class Application:
                 return JSONResponse({"status": "unavailable"}, 503)
             return JSONResponse({"status": "ok"})
 
+        async def refuse(request: WebRequest, error: Exception) -> WebResponse:
+            fault = encode_fault(MethodNotAllowed(details={"allow": ["GET", "HEAD"]}))
+            return WebResponse(fault.body, fault.status, dict(fault.headers))
+
         async def openapi(request: WebRequest) -> JSONResponse:
             return JSONResponse(describe())
 
@@ -128,7 +133,9 @@ class Application:
         endpoints = {"/health": health, "/ready": ready, "/openapi.json": openapi}
         self._beside = frozenset(endpoints)
         self._pages = Starlette(
-            routes=[WebRoute(path, endpoint) for path, endpoint in endpoints.items()], lifespan=lifespan
+            routes=[WebRoute(path, endpoint) for path, endpoint in endpoints.items()],
+            lifespan=lifespan,
+            exception_handlers={405: refuse},
         )
         self._answer: Any = self._dispatch
         if cors:

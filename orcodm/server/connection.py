@@ -78,7 +78,7 @@ class Patient(_Uvicorn):  # type: ignore[misc]
 
     def send_400_response(self, msg: str) -> None:
         """The answer to what is no HTTP, which no application sees: as any other error's."""
-        self._answer(BadRequest("The request is not HTTP.", details={"info": msg}))
+        self._answer(BadRequest(details={"info": msg}))
         self.transport.close()
 
     def _refuse(self, error: ApiError) -> None:

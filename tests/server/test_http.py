@@ -292,6 +292,9 @@ def test_put_of_a_relation_answers_what_the_client_knows(engine: Engine, agent: 
 def test_health_is_asked_in_http_too(engine: Engine) -> None:
     app = create_app(engine)
     assert one(app, "GET", "/health").status_code == 200
+    refused = one(app, "POST", "/ready")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
+    assert refused.json()["code"]
     messages: list[Any] = []
 
     async def ask() -> None:

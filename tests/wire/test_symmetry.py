@@ -20,6 +20,7 @@ from orcodm.wire.codec import (
     encode_response,
 )
 from orcodm.wire.faults import decode_fault, encode_fault
+from orcodm.wire.responses import CACHED
 from orcodm.wire.routes import MAX_TARGET, ROUTES
 
 from ..operation_strategies import OPERATIONS, RESULTS, asked_and_answered, errors, operations, same_error
@@ -102,6 +103,18 @@ def test_head_has_the_headers_of_get_and_no_body(pair: tuple[Operation[Any], Any
             assert decode_request(head) == operation
         expected = attrs.evolve(encode_response(operation, result, request), body=b"")
         assert encode_response(operation, result, head) == expected
+
+
+@given(asked_and_answered)
+def test_who_has_the_ref_of_what_is_read_gets_the_headers_alone(pair: tuple[Operation[Any], Any]) -> None:
+    operation, result = pair
+    request = encode_request(operation)
+    response = encode_response(operation, result, request)
+    for tag in (response.header("etag") or '"0"', '"0"'):
+        conditional = attrs.evolve(request, headers=(*request.headers, ("If-None-Match", tag)))
+        known = type(operation) in CACHED and tag == response.header("etag")
+        expected = Response(304, response.headers) if known else response
+        assert encode_response(operation, result, conditional) == expected
 
 
 # -- whatever comes --------------------------------------------------------------------------------
