@@ -40,7 +40,7 @@ def register(cls: type) -> None:
     # Only what the annotations name: the locals of a function may be large, and hold connections.
     named = set(re.findall(r"\w+", " ".join(map(str, declared_annotations(cls).values()))))
     around = {} if frame.f_locals is frame.f_globals else frame.f_locals
-    cls._namespace = {name: around[name] for name in named & around.keys()}  # type: ignore[attr-defined]
+    cls._namespace = {name: around[name] for name in named if name in around}  # type: ignore[attr-defined]
     models[cls.__name__] = cls
 
 

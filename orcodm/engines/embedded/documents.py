@@ -126,10 +126,10 @@ _PLACES: Final = {
 
 
 _WITNESS: Final = """
-SELECT ref || ' ' || reftime FROM versions WHERE seq = ?1
-UNION ALL SELECT ref || ' ' || reftime FROM events WHERE seq = ?1
-UNION ALL SELECT ref || ' ' || reftime FROM relations WHERE seq = ?1
-UNION ALL SELECT 'erased ' || id FROM erased WHERE seq = ?1
+SELECT ref || ' ' || reftime FROM versions WHERE seq = :seq
+UNION ALL SELECT ref || ' ' || reftime FROM events WHERE seq = :seq
+UNION ALL SELECT ref || ' ' || reftime FROM relations WHERE seq = :seq
+UNION ALL SELECT 'erased ' || id FROM erased WHERE seq = :seq
 """
 
 
@@ -173,7 +173,7 @@ def changes(connection: sqlite3.Connection, after: int, upto: Latest | int) -> d
 
 def witness(connection: sqlite3.Connection, seq: int) -> str | None:
     """What was written under a sequence number, in a few words; None where it was overwritten since."""
-    row = connection.execute(_WITNESS, (seq,)).fetchone()
+    row = connection.execute(_WITNESS, {"seq": seq}).fetchone()
     return None if row is None else str(row[0])
 
 

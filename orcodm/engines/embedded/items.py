@@ -81,8 +81,8 @@ _ADD_HEADS: Final = (
     "INSERT INTO heads SELECT collection, key, seq, seq, 1 FROM versions WHERE seq >= ?" + _UNLESS_KNOWN
 )
 _LEAVE_SOURCE: Final = (
-    "INSERT INTO heads SELECT ?1, ?2, 0, 0, 0"
-    " WHERE EXISTS (SELECT 1 FROM relations WHERE collection = ?1 AND key = ?2)"
+    "INSERT INTO heads SELECT :collection, :key, 0, 0, 0"
+    " WHERE EXISTS (SELECT 1 FROM relations WHERE collection = :collection AND key = :key)"
 )
 _MOVE_HEAD: Final = "UPDATE heads SET seq = ? WHERE collection = ? AND key = ?"
 _TURN_HEAD: Final = "UPDATE heads SET seq = ?, live = ? WHERE collection = ? AND key = ?"
@@ -254,7 +254,7 @@ def delete(transaction: Transaction, operation: Delete) -> None:
             f"DELETE FROM versions WHERE seq IN ({_WHOLE_CHAIN} SELECT seq FROM chain)", (collection, key)
         )
         transaction.execute("DELETE FROM heads WHERE collection = ? AND key = ?", (collection, key))
-        transaction.execute(_LEAVE_SOURCE, (collection, key))
+        transaction.execute(_LEAVE_SOURCE, {"collection": collection, "key": key})
         transaction.execute("INSERT INTO erased VALUES (?, ?)", (transaction.advance(), identity))
     elif head[3] is not None:
         _store(transaction, collection, key, head, tombstone_ref(head[1]), None)
@@ -263,16 +263,19 @@ def delete(transaction: Transaction, operation: Delete) -> None:
 def delete_collection(transaction: Transaction, operation: DeleteCollection) -> None:
     """Erase a collection; relations of other collections that lead into it go as well."""
     collection = operation.collection
+    named = {"collection": collection}
     gone = transaction.execute(
-        "SELECT id FROM heads WHERE collection = ?1 AND seq "
-        "UNION ALL SELECT id FROM events WHERE collection = ?1 "
-        "UNION ALL SELECT id FROM relations WHERE collection = ?1 OR to_collection = ?1",
-        (collection,),
+        "SELECT id FROM heads WHERE collection = :collection AND seq "
+        "UNION ALL SELECT id FROM events WHERE collection = :collection "
+        "UNION ALL SELECT id FROM relations WHERE collection = :collection OR to_collection = :collection",
+        named,
     ).fetchall()
-    transaction.execute("DELETE FROM heads WHERE collection = ?", (collection,))
-    transaction.execute("DELETE FROM versions WHERE collection = ?", (collection,))
-    transaction.execute("DELETE FROM events WHERE collection = ?", (collection,))
-    transaction.execute("DELETE FROM relations WHERE collection = ?1 OR to_collection = ?1", (collection,))
+    transaction.execute("DELETE FROM heads WHERE collection = :collection", named)
+    transaction.execute("DELETE FROM versions WHERE collection = :collection", named)
+    transaction.execute("DELETE FROM events WHERE collection = :collection", named)
+    transaction.execute(
+        "DELETE FROM relations WHERE collection = :collection OR to_collection = :collection", named
+    )
     for (identity,) in gone:
         transaction.execute("INSERT INTO erased VALUES (?, ?)", (transaction.advance(), identity))
 

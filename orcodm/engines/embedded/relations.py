@@ -57,8 +57,8 @@ _NOT_GONE: Final = (
 _ADD: Final = "INSERT INTO relations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _UPDATE: Final = "UPDATE relations SET seq = ?, ref = ?, reftime = ?, value = ?" + _WHERE
 _LET_SOURCE_GO: Final = (
-    "DELETE FROM heads WHERE collection = ?1 AND key = ?2 AND seq = 0"
-    " AND NOT EXISTS (SELECT 1 FROM relations WHERE collection = ?1 AND key = ?2)"
+    "DELETE FROM heads WHERE collection = :collection AND key = :key AND seq = 0"
+    " AND NOT EXISTS (SELECT 1 FROM relations WHERE collection = :collection AND key = :key)"
 )
 """After the last relation of a source that was purged."""
 _LIVING_HEAD: Final = "FROM heads WHERE collection = ? AND key = ? AND live"
@@ -160,7 +160,8 @@ def delete_relation(transaction: Transaction, operation: DeleteRelation) -> None
         _check(operation, row)
     if row is not None:
         transaction.execute("DELETE FROM relations" + _WHERE, path)
-        transaction.execute(_LET_SOURCE_GO, (operation.collection, operation.key))
+        named = {"collection": operation.collection, "key": operation.key}
+        transaction.execute(_LET_SOURCE_GO, named)
         transaction.execute("INSERT INTO erased VALUES (?, ?)", (transaction.advance(), row[1]))
 
 

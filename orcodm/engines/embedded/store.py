@@ -101,6 +101,7 @@ class Store:
         self._busy_seconds = busy_seconds
         self._closed = False
         self._idle: list[Cursor] = []
+        self._abandoned = self._closing_what_is_left()
         self._writing = threading.Lock()
         self._turn = threading.RLock()
         self.taken = 0
@@ -199,8 +200,14 @@ class Store:
         """Close every idle connection; those in use are closed as they come back."""
         self._closed = True
         with self._turn if self.path is None else nullcontext():
-            while self._idle:
-                self._idle.pop().connection.close()
+            _close_all(self._idle)
+
+    def _closing_what_is_left(self) -> weakref.finalize[..., Store]:
+        # An engine that nobody closed must not leave open what Python 3.13 then complains of. Not at the end
+        # of the process, where SQLite's own clean-up is enough and threads may still be at work.
+        left = weakref.finalize(self, _close_all, self._idle)
+        left.atexit = False
+        return left
 
     # -- connections -------------------------------------------------------------------------------
 
@@ -297,8 +304,10 @@ class Store:
         # In the child of a fork. The parent's connections must not be used here, nor closed: closing
         # would drop the parent's locks. A database in memory was copied with the process.
         if self.path is not None:
+            self._abandoned.detach()
             _inherited.append(self._idle)
             self._idle = []
+            self._abandoned = self._closing_what_is_left()
         self._writing = threading.Lock()
         self._turn = threading.RLock()
         for renew in self.after_fork:
@@ -350,6 +359,11 @@ def _end(cursor: Cursor, word: str) -> None:
     if cursor.connection.in_transaction:
         with suppress(sqlite3.Error):
             cursor.execute(word)
+
+
+def _close_all(cursors: list[Cursor]) -> None:
+    while cursors:
+        cursors.pop().connection.close()
 
 
 def _checkpoint(cursor: Cursor, operation: None) -> None:
