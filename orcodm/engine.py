@@ -20,7 +20,8 @@ class Capabilities:
     `max_limit`: the largest page. `own_writes`: a search sees what was written before it. `records`: `Dump`
     and `Restore`. `terms`: `ListTerms`. `long_queries`: a query may be longer than fits into a URL. `local`:
     the engine is in this process, so that reading many things one by one costs no more than asking for them
-    at once.
+    at once. `casts`: fields with a cast (`@date.value.at`), by which texts are ordered and compared as what
+    they stand for.
     """
 
     atomic_batch: bool
@@ -32,6 +33,7 @@ class Capabilities:
     terms: bool = False
     long_queries: bool = False
     local: bool = False
+    casts: bool = False
 
 
 @runtime_checkable

@@ -54,6 +54,7 @@ from .attempts import (
     stages,
 )
 from .bounds import Bounded, Timeouts
+from .foreign import uses_casts, without_casts
 from .pools import Pools
 
 R = TypeVar("R")
@@ -177,6 +178,8 @@ class HTTPEngine:
                 return cast("R", BatchResult([self._outcome(part) for part in operation.operations]))
         elif needs(operation):
             require(operation, self.capabilities)
+        if uses_casts(operation) and not self.capabilities.casts:
+            operation = without_casts(operation)
         flow = self._persist(operation)
         try:
             step = next(flow)
@@ -220,6 +223,8 @@ class HTTPEngine:
             return cast("R", await self._each(operation))
         if needs(operation):
             require(operation, self._server.known())
+        if uses_casts(operation) and not self._server.known().casts:
+            operation = without_casts(operation)
         flow = self._persist(operation)
         try:
             step = next(flow)

@@ -10,15 +10,14 @@ Everything is made when it is asked for: most queries ask each document for one 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any, Final
 
 from ..names import member as written
 from ..names import normal, steps
 from .analysis import analyze, lower
+from .casts import cast_of, date, plain
 
 Leaf = str | int | float | bool
 """A value that can be searched for. Compare the type before the value: True equals 1 in Python."""
@@ -34,7 +33,11 @@ def field_name(name: str | None) -> str | None:
         return name
     if "\\" in name:
         name = normal(name)
-    return name if name.startswith(("value.", "@path.")) else f"value.{name}"
+    if name.startswith(("value.", "@path.")):
+        return name
+    if (cast := cast_of(name)) is not None:
+        return f"@{cast[0].name}.{field_name(cast[1])}"
+    return f"value.{name}"
 
 
 Metadata = Mapping[str, str | int | None]
@@ -78,9 +81,13 @@ class Entry:
         return leaves
 
     def values(self, field: str) -> list[Leaf]:
-        """The leaves of a field (its full name) in the order of the document; none where it is missing."""
+        """The leaves of a field (its full name) in the order of the document; none where it is missing.
+
+        Of a field with a cast these are what its leaves stand for.
+        """
         if field.startswith("@"):
-            return self.path.get(field, [])
+            cast = cast_of(field)
+            return self.path.get(field, []) if cast is None else cast[0].values(self.values(cast[1]))
         if self._leaves is None and type(self.value) is dict and field != ROOT:
             member = field[_BELOW:]
             if "\\" in member:
@@ -131,6 +138,8 @@ class Entry:
 
     def exists(self, field: str) -> bool:
         """Whether the field, or one below it, has a value that is not null."""
+        if cast_of(field) is not None:
+            return bool(self.values(field))
         fields = self.path if field.startswith("@") else self.leaves
         if field in fields:
             return True
@@ -157,7 +166,7 @@ class Entry:
 
     def dates(self, field: str) -> list[int]:
         """The instants of a field's strings that are ISO 8601 dates, in microseconds since the epoch."""
-        found = (date(leaf) for leaf in self.values(field) if type(leaf) is str)
+        found = (date(leaf) for leaf in self.values(plain(field)) if type(leaf) is str)
         return [instant for instant in found if instant is not None]
 
 
@@ -241,37 +250,3 @@ def point(value: Mapping[str, Any]) -> tuple[float, float] | None:
     if latitude is None or longitude is None or not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
         return None
     return float(latitude), float(longitude)
-
-
-# -- dates -----------------------------------------------------------------------------------------
-
-_DATE = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?:(:\d\d)(?:[.,](\d+))?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII
-)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-DAY: Final = 86_400_000_000
-"""A day in microseconds."""
-
-
-def date(text: str) -> int | None:
-    """The instant of an ISO 8601 date or date-time, in microseconds since the epoch; else None.
-
-    A date alone is its first instant. Without a zone it is UTC. Digits beyond microseconds are cut.
-    """
-    if len(text) < 10 or text[4] != "-":
-        return None
-    match = _DATE.fullmatch(text)
-    if match is None:
-        return None
-    day, minutes, seconds, fraction, zone = match.groups()
-    written = f"{day}T{minutes or '00:00'}{seconds or ':00'}.{(fraction or '')[:6]:0<6}{zone or 'Z'}"
-    try:
-        return (datetime.fromisoformat(written) - _EPOCH) // _MICROSECOND
-    except (ValueError, OverflowError):
-        return None  # a 30th of February, or an hour 25
-
-
-def is_day(text: str) -> bool:
-    """Whether a date, as `date` reads it, has no time of day."""
-    return len(text) == 10

@@ -19,7 +19,8 @@ Range
     are booleans, it matches booleans: `[true TO true]`. Otherwise it matches strings: as instants if every
     bound and the string are ISO 8601 dates, else by code point, the whole string, case-sensitively. A date
     without a time is a whole day: `[* TO 2014-12-31]` includes that day's evening, `{2014-01-01 TO *]`
-    excludes all of that day. Without any bound it is Exists.
+    excludes all of that day. Without any bound it is Exists. On a field with a cast (see `casts`) what values
+    and bounds stand for is compared.
 Exists
     A value that is not null, in the field or below it.
 Near, Box
@@ -35,7 +36,8 @@ from collections.abc import Callable
 from typing import Any
 
 from .analysis import analyze, normalize
-from .entries import DAY, KIND, Entry, Leaf, date, field_name, is_day
+from .casts import DAY, Cast, cast_of, date, is_day
+from .entries import KIND, Entry, Leaf, field_name
 from .exact import booleans, is_boolean
 from .geometry import UNITS, distance_from
 from .literals import equality, number
@@ -189,6 +191,8 @@ def _fuzzy(node: Fuzzy) -> Matcher:
 
 
 def _range(node: Range) -> Matcher:
+    if (cast := cast_of(field_name(node.field))) is not None:
+        return _cast_range(node, cast[0])
     bounds = [bound for bound in (node.lower, node.upper) if bound is not None]
     if not bounds:
         return _exists(Exists(node.field)) if node.field is not None else lambda entry: bool(entry.leaves)
@@ -359,6 +363,14 @@ def _date_range(lower: Bound | None, upper: Bound | None) -> LeafTest:
         return as_text(leaf) if instant is None else between(instant)
 
     return test
+
+
+def _cast_range(node: Range, cast: Cast) -> Matcher:
+    """What a value stands for is between what the bounds stand for; nothing, where one of these does not."""
+    low, high = (None if bound is None else cast.read(bound.text) for bound in (node.lower, node.upper))
+    if (low is None and node.lower is not None) or (high is None and node.upper is not None):
+        return _nothing
+    return _leaves(node.field, _interval(low, _closed(node.lower), high, _closed(node.upper)))
 
 
 def _closed(bound: Bound | None) -> bool:

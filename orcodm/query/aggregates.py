@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from datetime import datetime, timezone, tzinfo
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from decimal import Decimal
 from typing import Any
 
 from ..errors import InvalidFilter, InvalidParameter
@@ -28,11 +29,11 @@ _ANYWHERE = {
 
 
 def stats(expression: Expr[Any]) -> Stats:
-    return Stats(_path(expression, "stats"))
+    return Stats(_ordered(expression, "stats"))
 
 
 def top(expression: Expr[Any], limit: int, offset: int) -> TopValues:
-    return TopValues(_path(expression, "top"), offset, limit)
+    return TopValues(_ordered(expression, "top"), offset, limit)
 
 
 def histogram(expression: Expr[Any], interval: str, zone: str | tzinfo | None) -> TimeSeries:
@@ -51,8 +52,27 @@ def _zone(zone: str | tzinfo | None) -> Any:
     return getattr(zone, "key", zone)
 
 
-def ranges(expression: Expr[Any], edges: Sequence[float | None]) -> Ranges:
-    return Ranges(_path(expression, "ranges"), _buckets(edges))
+def ranges(expression: Expr[Any], edges: Sequence[Any]) -> Ranges:
+    return Ranges(_ordered(expression, "ranges"), _buckets([_edge(edge) for edge in edges]))
+
+
+def _ordered(expression: Any, name: str) -> str:
+    path = _path(expression, name)
+    return expression._ordered if isinstance(expression, Expr) else path
+
+
+def _edge(edge: Any) -> Any:
+    """An edge as a number: of a date its microseconds, of a Decimal the float or integer that it is."""
+    if isinstance(edge, date):
+        moment = edge if isinstance(edge, datetime) else datetime(edge.year, edge.month, edge.day)
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    if not isinstance(edge, Decimal):
+        return edge
+    made = int(edge) if edge.is_finite() and edge == edge.to_integral_value() else float(edge)
+    if Decimal(repr(made)) != edge:
+        raise InvalidFilter(f"an edge has at most 15 digits, or is an integer, not {edge}")
+    return made
 
 
 def distances(place: Any, edges: Sequence[float | None]) -> Distances:

@@ -12,14 +12,15 @@ import builtins
 import re
 import types
 from collections.abc import Collection, Iterable
-from datetime import date, datetime
+from datetime import date, datetime, time
+from decimal import Decimal
 from enum import Enum
 from typing import Any, Generic, Protocol, TypeVar, Union, get_args, get_origin, overload
 
 from attrs import frozen
 
 from ..errors import InvalidFilter
-from ..lucene.exact import equal
+from ..lucene.exact import equal, only
 from ..lucene.renderer import render
 from ..lucene.tree import (
     Boolean,
@@ -288,12 +289,12 @@ class Expr(Generic[T]):
         return self.desc()
 
     def asc(self) -> Order:
-        """Ascending by the exact value; missing values last."""
-        return Order(SortField(self.path))
+        """Ascending by the exact value, dates and Decimals by what they are; missing values last."""
+        return Order(SortField(self._ordered))
 
     def desc(self) -> Order:
-        """Descending by the exact value; missing values last."""
-        return Order(SortField(self.path, descending=True))
+        """Descending by the exact value, dates and Decimals by what they are; missing values last."""
+        return Order(SortField(self._ordered, descending=True))
 
     # -- updates
 
@@ -361,10 +362,9 @@ class Expr(Generic[T]):
             return ~self.exists()
         if isinstance(value, Expr):
             raise InvalidFilter(f"{self.path}: a field can be compared with a value, not with another field")
-        if isinstance(value, datetime):
-            # One moment has several spellings: equal as moments, not as texts.
-            text = self._json(type_, value)
-            return Criterion(Range(Bound(text), Bound(text), self.path))
+        if isinstance(value, (date, Decimal, time)):
+            # One of these has several spellings: equal as what it is, not as a text.
+            return Criterion(only(Bound(self._json(type_, value)), self._compared(value)))
         json = self._json(type_, value)
         if type(json) not in (str, bool, int, float):
             raise InvalidFilter(f"{self.path}: a search compares single values, not {json!r:.200}")
@@ -374,12 +374,30 @@ class Expr(Generic[T]):
         bounds = [None if value is None else self._bound(value, inclusive) for value in (lower, upper)]
         if bounds == [None, None]:
             raise InvalidFilter(f"{self.path}: a range needs a value to compare with, not None")
-        return Criterion(Range(bounds[0], bounds[1], self.path))
+        return Criterion(Range(bounds[0], bounds[1], self._compared(upper if lower is None else lower)))
+
+    def _compared(self, value: Any) -> str:
+        """The field as it is compared with a value. Ranges of dates need no cast: every server knows them."""
+        return (
+            self.path
+            if isinstance(value, date) or not isinstance(value, tuple(_CASTS))
+            else next(f"{cast}{self.path}" for known, cast in _CASTS.items() if isinstance(value, known))
+        )
+
+    @property
+    def _ordered(self) -> str:
+        """The field as it is ordered and grouped: with the cast of its type."""
+        type_ = _element(self._type) or self._type
+        if self.path.startswith("@"):
+            return self.path
+        return next(
+            (f"{cast}{self.path}" for known, cast in _CASTS.items() if _is_only(type_, known)), self.path
+        )
 
     def _bound(self, value: Any, inclusive: bool) -> Bound:
         type_ = _element(self._type) or self._type
         json = self._json(type_, value)
-        if isinstance(value, (date, datetime)):
+        if isinstance(value, (date, Decimal, time)):
             return Bound(json, inclusive)
         plain = value.value if isinstance(value, Enum) else value
         if type(plain) is str:
@@ -474,6 +492,18 @@ def _element(type_: Any) -> Any:
     if get_origin(type_) in (list, set, frozenset, tuple):
         return get_args(type_)[0]
     return None
+
+
+_CASTS: dict[type, str] = {datetime: "@date.", date: "@date.", Decimal: "@decimal.", time: "@time."}
+"""The casts (see `lucene.casts`) of the types that are texts in JSON and have an order of their own."""
+
+
+def _is_only(type_: Any, wanted: type) -> bool:
+    """Whether all values of a type are of another one."""
+    if get_origin(type_) in (Union, types.UnionType):
+        rest = [member for member in get_args(type_) if member is not type(None)]
+        return all(_is_only(member, wanted) for member in rest)
+    return isinstance(type_, type) and issubclass(type_, wanted)
 
 
 def _may_be(type_: Any, wanted: type) -> bool:

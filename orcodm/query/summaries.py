@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import tzinfo
-from typing import TYPE_CHECKING, Any, TypeVar
+from datetime import date, tzinfo
+from decimal import Decimal
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from attrs import evolve
 
 from ..errors import InvalidFilter
 from ..flow import perform
+from ..lucene.casts import plain
 from ..lucene.tree import Near, Node, leaves
 from ..operations import (
     Aggregate,
+    BucketCount,
     DistancesResult,
     RangesResult,
     Search,
@@ -22,6 +28,23 @@ from . import aggregates
 from .expressions import Criterion, Expr, path_of
 
 R = TypeVar("R")
+
+
+Edge: TypeAlias = "float | Decimal | date | None"
+"""Where one range ends and the next one begins."""
+
+
+def _plain(answer: Any, result: type[R]) -> R:
+    """An answer by the name of its field, without a cast."""
+    assert isinstance(answer, result)
+    field: str = getattr(answer, "field")  # noqa: B009
+    return answer if plain(field) == field else evolve(answer, field=plain(field))  # type: ignore[misc]
+
+
+def _between(answer: RangesResult, edges: Sequence[Edge]) -> RangesResult:
+    """The answer with the edges as they were given."""
+    buckets = zip(pairwise(edges), answer.buckets, strict=True)
+    return evolve(answer, buckets=[BucketCount(low, high, one.count) for (low, high), one in buckets])  # type: ignore[arg-type]
 
 
 class Summaries:
@@ -67,12 +90,15 @@ class Summaries:
     ) -> TimeSeriesResult:
         return await self._aaggregate(aggregates.histogram(expression, interval, zone), TimeSeriesResult)
 
-    def ranges(self, expression: Expr[Any], edges: Sequence[float | None]) -> RangesResult:
-        """How many numbers of a field lie between each two edges, [lower, upper); None is open."""
-        return self._aggregate(aggregates.ranges(expression, edges), RangesResult)
+    def ranges(self, expression: Expr[Any], edges: Sequence[Edge]) -> RangesResult:
+        """How many values of a field lie between each two edges, [lower, upper); None is open.
 
-    async def aranges(self, expression: Expr[Any], edges: Sequence[float | None]) -> RangesResult:
-        return await self._aaggregate(aggregates.ranges(expression, edges), RangesResult)
+        The edges are numbers, or Decimals or dates where the field has these.
+        """
+        return _between(self._aggregate(aggregates.ranges(expression, edges), RangesResult), edges)
+
+    async def aranges(self, expression: Expr[Any], edges: Sequence[Edge]) -> RangesResult:
+        return _between(await self._aaggregate(aggregates.ranges(expression, edges), RangesResult), edges)
 
     def distances(
         self, place: Any, center: tuple[float, float], edges: Sequence[float | None], unit: str = "km"
@@ -91,13 +117,11 @@ class Summaries:
 
     def _aggregate(self, asked: Aggregate, result: type[R]) -> R:
         (answer,) = self._source()._run(perform(self._counting(asked))).aggregates
-        assert isinstance(answer, result)
-        return answer
+        return _plain(answer, result)
 
     async def _aaggregate(self, asked: Aggregate, result: type[R]) -> R:
         (answer,) = (await self._source()._arun(perform(self._counting(asked)))).aggregates
-        assert isinstance(answer, result)
-        return answer
+        return _plain(answer, result)
 
     def _around(self, place: Any, center: tuple[float, float], unit: str) -> Summaries:
         around = aggregates.anywhere(place, center, unit)

@@ -24,7 +24,10 @@ PLAIN: Final = Capabilities(
     atomic_batch=False, keyset=False, ref_chain=False, max_limit=MAX_LIMIT, own_writes=False
 )
 
-_FLAGS: Final = ("atomic_batch", "keyset", "ref_chain", "own_writes", "records", "terms", "long_queries")
+_FLAGS: Final = (
+    *("atomic_batch", "keyset", "ref_chain", "own_writes", "records", "terms", "long_queries"),
+    "casts",
+)
 
 
 def encode_capabilities(capabilities: Capabilities) -> str:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orcodm.lucene.analysis import analyze
-from orcodm.lucene.entries import Entry, date, entry, field_name
+from orcodm.lucene.casts import date
+from orcodm.lucene.entries import Entry, entry, field_name
 
 from ..strategies import json_values
 
@@ -169,10 +170,10 @@ def test_points(value: Any, points: dict[str, list[tuple[float, float]]]):
         ("2014-01-01T25:00", None),
         ("2014", None),
         ("2014-01", None),
-        ("20140101", None),
-        ("2014-W01-1", None),
+        ("20140101", 1_388_534_400_000_000),
+        ("2014-W01-1", 1_388_361_600_000_000),
         ("x2014-01-01", None),
-        ("2014-01-01T10", None),
+        ("2014-01-01T10", 1_388_570_400_000_000),
         ("２０１４-01-01", None),
         ("9999-12-31T23:59:59-12:00", 253_402_343_999_000_000),
         ("0001-01-01T00:00+01:00", -62_135_600_400_000_000),

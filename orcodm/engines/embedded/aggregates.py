@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import MAXYEAR, UTC, datetime, timedelta, timezone, tzinfo
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, localcontext
+from functools import cached_property
 from heapq import nlargest
 from itertools import islice
 from typing import Any, Final, Protocol
 
+from ...lucene.casts import DATE, DECIMAL, cast_of
+from ...lucene.casts import number as exact_number
 from ...lucene.entries import Entry, field_name
 from ...operations import (
     Aggregate,
@@ -37,7 +41,7 @@ from ...operations import (
 )
 from ...times import INTERVALS, changes_of_offset, zone_of
 from .columns import MOST, Columns, Moments, NotByColumns
-from .layout import DATES, NUMBERS
+from .layout import DATES, DECIMALS, NUMBERS
 from .ordering import RANKS, Measure
 from .terms import MANY, ODD, rounded
 
@@ -75,12 +79,15 @@ def _full(field: str) -> str:
     return field_name(field) or field
 
 
-def _numbers(entry: Entry, field: str) -> Iterator[int | float]:
-    return (leaf for leaf in entry.values(field) if type(leaf) is int or type(leaf) is float)
+_NUMBERS: Final = frozenset({int, float, Decimal})
 
 
-def _floats(entry: Entry, field: str) -> Iterator[float]:
-    for number in _numbers(entry, field):
+def _numbers(entry: Entry, field: str) -> list[Any]:
+    return [leaf for leaf in entry.values(field) if type(leaf) in _NUMBERS]
+
+
+def _floats(numbers: Iterable[Any]) -> Iterator[float]:
+    for number in numbers:
         try:
             yield float(number)
         except OverflowError:
@@ -93,17 +100,27 @@ class _Stats:
         self._name = _full(aggregate.field)
         self._numbers = array("d")
         self._read = Moments()
+        self._exact: list[Decimal] | None = None if cast_of(self._name) is None else []
+        """Of a field with a cast the values themselves, whose sum is exact."""
 
     def read(self, columns: Columns) -> None:
+        if self._exact is not None:
+            raise NotByColumns
         self._read = columns.moments(self._name)
         for entry in columns.rest(self._name, ODD):
             self.add(entry)
 
     def add(self, entry: Entry) -> None:
-        self._numbers.extend(_floats(entry, self._name))
+        numbers = _numbers(entry, self._name)
+        if self._exact is None:
+            self._numbers.extend(_floats(numbers))
+        else:
+            self._exact.extend(map(Decimal, numbers))
 
     def result(self) -> StatsResult:
         both = _moments(self._numbers).with_(self._read)
+        if self._exact:
+            both = _exact_moments(self._exact)
         if not both.count:
             return StatsResult(field=self._field, value_count=0)
         variance = both.deviations / both.count
@@ -136,6 +153,18 @@ def _moments(numbers: array[float]) -> Moments:
     )
 
 
+_EXACT: Final = Context(prec=2_000, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
+"""More digits than sums of decimal numbers have, but for those that are very far apart."""
+
+
+def _exact_moments(numbers: list[Decimal]) -> Moments:
+    with localcontext(_EXACT):
+        total, count = sum(numbers, Decimal(0)), len(numbers)
+        squares = sum((number * number for number in numbers), Decimal(0))
+        figures = (total, squares, squares - total * total / count, min(numbers), max(numbers))
+        return Moments(count, *(min(max(float(figure), -_LARGEST), _LARGEST) for figure in figures))
+
+
 def _finite_sum(numbers: Any) -> float:
     try:
         return min(max(math.fsum(numbers), -_LARGEST), _LARGEST)
@@ -154,17 +183,20 @@ class _Buckets:
         self._counts = [0] * len(buckets)
         self.seen = 0
 
-    def add(self, number: float) -> None:
+    def add(self, number: float | Decimal, exact: Sequence[tuple[Any, Any]] | None = None) -> None:
         self.seen += 1
-        for position, (low, high) in enumerate(self._buckets):
+        for position, (low, high) in enumerate(self._buckets if exact is None else exact):
             if (low is None or number >= low) and (high is None or number < high):
                 self._counts[position] += 1
 
-    def read(self, columns: Columns, sort: str, field: str) -> None:
-        """Count the values of a field, but for documents that are odd or have many."""
-        # As floats, which is exact: what the columns have of values beyond 2**53 is odd.
-        edges = sorted({rounded(edge) for bucket in self._buckets for edge in bucket if edge is not None})
-        counts = columns.intervals(sort, field, edges)
+    @cached_property
+    def edges(self) -> list[float]:
+        """The edges in their order, as floats: what the columns have of values beyond 2**53 is odd."""
+        return sorted({rounded(edge) for bucket in self._buckets for edge in bucket if edge is not None})
+
+    def take(self, counts: Sequence[int]) -> None:
+        """Add how many values are below the first edge, from it to the next, and so on."""
+        edges = self.edges
         self.seen += sum(counts)
         # The first interval ends, the others begin, with an edge.
         for position, (low, high) in enumerate(self._buckets):
@@ -179,20 +211,40 @@ class _Buckets:
         ]
 
 
+_SORTS_OF_CASTS: Final = {DATE: [DATES], DECIMAL: [DECIMALS, NUMBERS]}
+"""The columns that have the values of casts."""
+
+
 class _Ranges:
     def __init__(self, aggregate: Ranges) -> None:
         self._field = aggregate.field
         self._name = _full(aggregate.field)
         self._buckets = _Buckets(aggregate.buckets)
+        self._cast = cast_of(self._name)
+        # Of a field with a cast an edge of 0.1 is a tenth.
+        self._edges = [
+            tuple(None if edge is None or self._cast is None else exact_number(edge) for edge in bucket)
+            for bucket in aggregate.buckets
+        ]
 
     def read(self, columns: Columns) -> None:
-        self._buckets.read(columns, NUMBERS, self._name)
-        for entry in columns.rest(self._name, ODD, MANY):
+        sorts, name = [NUMBERS], self._name
+        if self._cast is not None:
+            cast, name = self._cast
+            sorts = _SORTS_OF_CASTS.get(cast, [])
+            if not sorts:
+                raise NotByColumns
+        rest = list(columns.rest(name, ODD, MANY))
+        counts = [columns.intervals(sort, name, self._buckets.edges) for sort in sorts]
+        for each in counts:
+            self._buckets.take(each)
+        for entry in rest:
             self.add(entry)
 
     def add(self, entry: Entry) -> None:
+        exact: Any = None if self._cast is None else self._edges
         for number in _numbers(entry, self._name):
-            self._buckets.add(number)
+            self._buckets.add(number, exact)
 
     def result(self) -> RangesResult:
         return RangesResult(field=self._field, value_count=self._buckets.seen, buckets=self._buckets.counts())
@@ -316,6 +368,9 @@ class _TopValues:
     def __init__(self, aggregate: TopValues) -> None:
         self._aggregate = aggregate
         self._name = _full(aggregate.field)
+        self._cast = cast_of(self._name)
+        self._spelled: dict[tuple[int, Any], Any] = {}
+        """Of a field with a cast the first spelling of a value, by which that is shown."""
         # By rank and value, since 1 and True are one key to a dict, and 1 and 1.0 are one value to JSON.
         self._counts: dict[tuple[int, Any], int] = {}
         self._total = 0
@@ -325,6 +380,8 @@ class _TopValues:
         self._most = 0
 
     def read(self, columns: Columns) -> None:
+        if self._cast is not None:
+            raise NotByColumns
         odd = list(columns.rest(self._name, ODD))
         found = columns.counts(self._name, self._aggregate.offset + self._aggregate.limit)
         for values in (found.strings, found.numbers, found.booleans):
@@ -334,12 +391,20 @@ class _TopValues:
             self.add(entry)
 
     def add(self, entry: Entry) -> None:
-        counts = self._counts
-        for leaf in entry.values(self._name):
-            key = RANKS[type(leaf)], leaf
-            counts[key] = counts.get(key, 0) + 1
-            self._total += 1
-        if not self._name.startswith("@") and (nulls := entry.nulls.get(self._name)):
+        counts, name = self._counts, self._name
+        if self._cast is None:
+            for leaf in entry.values(name):
+                key = RANKS[type(leaf)], leaf
+                counts[key] = counts.get(key, 0) + 1
+                self._total += 1
+        else:
+            cast, name = self._cast
+            for leaf, value in cast.pairs(entry.values(name)):
+                key = RANKS[type(value)], value
+                counts[key] = counts.get(key, 0) + 1
+                self._total += 1
+                self._spelled[key] = min(self._spelled.get(key, leaf), leaf, key=str)
+        if not name.startswith("@") and (nulls := entry.nulls.get(name)):
             self._nulls += nulls
             self._total += nulls
 
@@ -347,7 +412,7 @@ class _TopValues:
         offset, limit = self._aggregate.offset, self._aggregate.limit
         counts = self._counted(offset + limit)
         ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-        entries = [ValueCount(value, count) for (_, value), count in ranked]
+        entries = [ValueCount(self._spelled.get(key, key[1]), count) for key, count in ranked]
         if self._nulls:
             entries.append(ValueCount(None, self._nulls))
             entries.sort(key=lambda entry: -entry.count)

@@ -17,15 +17,8 @@ from tantivy import FieldType, Query
 from tantivy import Occur as Must
 
 from ...lucene.analysis import analyze, normalize
-from ...lucene.entries import (
-    DAY,
-    KIND,
-    LATITUDES,
-    LONGITUDES,
-    date,
-    field_name,
-    is_day,
-)
+from ...lucene.casts import DATE, DAY, DECIMAL, Cast, Ordered, cast_of, date, is_day, is_sure
+from ...lucene.entries import KIND, LATITUDES, LONGITUDES, field_name
 from ...lucene.exact import BOOLEANS, booleans, is_boolean, only_value
 from ...lucene.geometry import UNITS, around
 from ...lucene.literals import Number, number
@@ -50,8 +43,20 @@ from ...lucene.tree import (
 from ...names import last, parent
 from .automata import beginning, between, literal, regexp, wildcard
 from .documents import KINDS
-from .layout import DATES, NUMBERS, SCHEMA, SHARED, STRINGS, WORDS, Column, Layout
-from .terms import BEGINNING, COLLECTION, EXACT, UNINDEXED, UNIT, boolean, cut, plain, prefix, rounded
+from .layout import DATES, DECIMALS, NUMBERS, SCHEMA, SHARED, STRINGS, WORDS, Column, Layout
+from .terms import (
+    BEGINNING,
+    COLLECTION,
+    EXACT,
+    UNINDEXED,
+    UNIT,
+    boolean,
+    cut,
+    nearest,
+    plain,
+    prefix,
+    rounded,
+)
 
 IndexTerm: TypeAlias = tuple[str, str | float]
 """A field of the index and a term of it."""
@@ -120,7 +125,27 @@ class _Compiler:
         self._layout = layout
 
     def compile(self, node: Node) -> Plan | None:
-        return self._METHODS[type(node)](self, node)
+        cast = cast_of(field_name(getattr(node, "field", None)))
+        return self._METHODS[type(node)](self, node) if cast is None else self._cast(node, *cast)
+
+    def _cast(self, node: Node, cast: Cast, name: str) -> Plan:
+        """Documents whose values of a field, as they are read, may be what a node asks for."""
+        bounds = (node.lower, node.upper) if isinstance(node, Range) else ()
+        edges = [None if bound is None else cast.read(bound.text) for bound in bounds]
+        forms = _FORMS_OF_CASTS.get(cast)
+        if not isinstance(node, Range) or forms is None or _is_path(name):
+            return _ANYTHING if _is_path(name) else self._having(name)
+        if any(edge is None for edge, bound in zip(edges, bounds, strict=True) if bound is not None):
+            return _NOTHING
+        plans = []
+        for sort, kind in forms.items():
+            column = self._layout.column(sort, name)
+            if column is None:
+                continue
+            if not column.name:
+                return self._having(name)
+            plans.append(_cast_interval(node, column, kind, *edges))
+        return _either(plans)
 
     # -- words ---------------------------------------------------------------------------------------
 
@@ -446,6 +471,26 @@ def _edge(bound: Bound | None, outward: float) -> tuple[float | None, bool, bool
         return rounded(found.nearest), bound.inclusive, True
     # Among integers beyond 2**53 several share a float: one float further, and the evaluator decides.
     return rounded(nextafter(rounded(found.nearest), outward)), True, False
+
+
+_FORMS_OF_CASTS: Final = {
+    DATE: {DATES: FieldType.Integer},
+    DECIMAL: {DECIMALS: FieldType.Float, NUMBERS: FieldType.Float},
+}
+"""The columns that have the values of casts."""
+
+
+def _cast_interval(
+    node: Range, column: Column, kind: FieldType, low: Ordered | None, high: Ordered | None
+) -> Plan:
+    closed = node.lower is None or node.lower.inclusive, node.upper is None or node.upper.inclusive
+    if kind is FieldType.Integer:
+        return _interval(column.name, kind, low, high, *closed)  # type: ignore[arg-type]
+    lower, upper = (None if edge is None else nearest(edge) for edge in (low, high))
+    if not column.odd and all(is_sure(edge) for edge in (low, high) if edge is not None):
+        return _interval(column.name, kind, lower, upper, *closed)
+    # Of more digits several share a float, and the evaluator decides.
+    return _inexact(_interval(column.name, kind, lower, upper))
 
 
 def _sum(scores: list[float | None]) -> float | None:

@@ -100,6 +100,7 @@ class EmbeddedEngine:
         terms=True,
         long_queries=True,
         local=True,
+        casts=True,
     )
 
     def __init__(

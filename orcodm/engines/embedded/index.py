@@ -3,7 +3,7 @@
 The directory holds `state.json`, a `lock` for whoever writes, and one directory for each *generation* of
 the index, of which the state names the valid one:
 
-    {"format": 5, "database": "...", "generation": "...", "applied": 4711, "witness": "...", "layout": {...},
+    {"format": 6, "database": "...", "generation": "...", "applied": 4711, "witness": "...", "layout": {...},
      "checksum": "..."}
 
 `applied` is the last sequence number that the index is known to contain, `witness` what was written under
@@ -31,11 +31,13 @@ import orjson
 import tantivy
 
 from ...errors import OrcodmError
-from ...lucene.entries import Entry, Leaf, date
+from ...lucene.casts import date, decimal, is_sure
+from ...lucene.entries import Entry, Leaf
 from .documents import Stored
 from .layout import (
     BOOLEANS,
     DATES,
+    DECIMALS,
     IDENTITY,
     NULLS,
     NUMBERS,
@@ -59,13 +61,14 @@ from .terms import (
     existing,
     loose,
     mark,
+    nearest,
     prefix,
     rounded,
     scopes,
     tight,
 )
 
-FORMAT: Final = 5
+FORMAT: Final = 6
 """Of the terms and of the schema below; another number makes every index anew."""
 
 HEAP: Final = 128_000_000
@@ -152,22 +155,31 @@ def _add_string(made: tantivy.Document, layout: Layout, field: str, text: str) -
     column = layout.claim(STRINGS, field)
     term = text if len(text) <= LONGEST or field.startswith("@") else cut(text)
     made.add_text(column.name, column.start + term if column.start else term)
-    if len(text) >= 10 and text[4] == "-" and (instant := date(text)) is not None:
-        if name := layout.claim(DATES, field).name:
+    instant, odd = None, term is not text
+    if text and text[0] in _FIRST:
+        if (instant := date(text)) is not None and (name := layout.claim(DATES, field).name):
             made.add_integer(name, instant)
-    elif not column.mixed:
+        if (found := decimal(text)) is not None:
+            odd |= not is_sure(found)
+            if name := layout.claim(DECIMALS, field).name:
+                made.add_float(name, nearest(found))
+    if instant is None and not column.mixed:
         layout.note(column, mixed=True)
-    return term is not text
+    return odd
+
+
+_FIRST: Final = frozenset("0123456789-+.")
+"""What dates and decimal numbers begin with."""
 
 
 def _add_number(made: tantivy.Document, layout: Layout, field: str, value: int | float) -> bool:
     """Whether the column says less than the number."""
-    column, nearest = layout.claim(NUMBERS, field), rounded(value)
+    column, stored = layout.claim(NUMBERS, field), rounded(value)
     if type(value) is float and not column.mixed:
         layout.note(column, mixed=True)
     if column.name:
-        made.add_float(column.name, nearest)
-    return nearest != value or abs(nearest) >= EXACT
+        made.add_float(column.name, stored)
+    return stored != value or abs(stored) >= EXACT
 
 
 def _add_words(made: tantivy.Document, column: Column, found: str) -> None:

@@ -6,10 +6,11 @@ Tantivy's fields are fixed when an index is made, those of documents are not: so
 * words    the analysed words of its strings, with positions and a length that is its own;
 * strings  whole strings, in the order of code points;
 * numbers  as floats;
+* decimals as floats, the strings that are decimal numbers;
 * dates    the instants of strings that are ISO 8601 dates, in microseconds since the epoch.
 
 Booleans take none; they are terms of `has`, of which only the memory is kept here. When no column is left,
-later fields share one, in which the name is a part of each term; of their numbers and dates the index says
+later fields share one, in which the name is a part of each term; of their numbers, dates and decimals it says
 no more than which documents have some.
 
 A column also remembers what it met, since that decides what can be read from it: see `Column`. Documents
@@ -33,13 +34,14 @@ WORDS: Final = "words"
 STRINGS: Final = "strings"
 NUMBERS: Final = "numbers"
 DATES: Final = "dates"
+DECIMALS: Final = "decimals"
 BOOLEANS: Final = "booleans"
 NULLS: Final = "nulls"
 
 IDENTITY: Final = "identity"
 SEQ: Final = "seq"
 
-COLUMNS: Final = {WORDS: 16, STRINGS: 24, NUMBERS: 32, DATES: 8, BOOLEANS: 64, NULLS: 64}
+COLUMNS: Final = {WORDS: 16, STRINGS: 24, NUMBERS: 32, DATES: 8, DECIMALS: 16, BOOLEANS: 64, NULLS: 64}
 """How many fields have a column of their own. An index field with words or strings costs a byte for each
 document, whether or not that has a value there."""
 SHARED: Final = {WORDS: "words_shared", STRINGS: "strings_shared"}
@@ -135,9 +137,9 @@ class Layout:
         return Column(name, prefix(field) if name else "", many=True, odd=True, mixed=True)
 
 
-INDEXED: Final = frozenset({WORDS, STRINGS, NUMBERS, DATES})
+INDEXED: Final = frozenset({WORDS, STRINGS, NUMBERS, DATES, DECIMALS})
 """The sorts whose columns are fields of the index."""
-SORTS_OF_VALUES: Final = (STRINGS, NUMBERS, DATES, BOOLEANS, NULLS)
+SORTS_OF_VALUES: Final = (STRINGS, NUMBERS, DATES, DECIMALS, BOOLEANS, NULLS)
 
 
 def _schema() -> tantivy.Schema:
@@ -152,8 +154,9 @@ def _schema() -> tantivy.Schema:
         _add_words(builder, f"{WORDS}{number}")
     for number in range(COLUMNS[STRINGS]):
         builder.add_text_field(f"{STRINGS}{number}", tokenizer_name="raw", index_option="basic", fast=True)
-    for number in range(COLUMNS[NUMBERS]):
-        builder.add_float_field(f"{NUMBERS}{number}", indexed=True, fast=True)
+    for sort in (NUMBERS, DECIMALS):
+        for number in range(COLUMNS[sort]):
+            builder.add_float_field(f"{sort}{number}", indexed=True, fast=True)
     for number in range(COLUMNS[DATES]):
         builder.add_integer_field(f"{DATES}{number}", fast=True)
     _add_words(builder, SHARED[WORDS])

@@ -11,6 +11,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 from ...errors import InvalidParameter
@@ -19,7 +20,7 @@ from ...operations import Sort, SortDistance, SortField, SortRandom
 from ...values import decode, encode
 from .matches import Match
 
-RANKS: Final[dict[type, int]] = {bool: 0, int: 1, float: 1, str: 2}
+RANKS: Final[dict[type, int]] = {bool: 0, int: 1, float: 1, Decimal: 1, str: 2}
 
 Key: TypeAlias = tuple[Any, ...]
 Measure: TypeAlias = Callable[[str | None], Callable[[Entry], list[float]]]
@@ -131,6 +132,8 @@ def _plain(part: Any) -> Any:
             return {"r": _plain(value)}
         case bytes():
             return {"b": part.hex()}
+        case Decimal():
+            return {"d": str(part)}
         case _:
             return part
 
@@ -143,5 +146,7 @@ def _restored(part: Any) -> Any:
             return Reversed(_restored(value))
         case {"b": digits}:
             return bytes.fromhex(digits)
+        case {"d": digits}:
+            return Decimal(digits)
         case _:
             return part

@@ -8,19 +8,21 @@ that goes on behind a key asks the same of what equals the key's first part, and
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, Protocol, TypeAlias
 
 import tantivy
 from attrs import frozen
 from tantivy import FieldType, Occur, Query
 
+from ...lucene.casts import DATE, DECIMAL, Cast, cast_of
 from ...lucene.entries import field_name
 from ...operations import Sort, SortField
 from .automata import between
 from .columns import Marks, NotByColumns, own_column
 from .documents import Place
 from .index import Placed
-from .layout import BOOLEANS, NUMBERS, SCHEMA, STRINGS, Column, Layout
+from .layout import BOOLEANS, DATES, DECIMALS, NUMBERS, SCHEMA, STRINGS, Column, Layout
 from .ordering import MISSING, RANKS, SCORE, Key, Reversed
 from .terms import MANY, ODD
 
@@ -58,7 +60,11 @@ class _Clause:
             return query if self.column is None else _but(query, Query.exists_query(self.column.name))
         if self.column is None:
             return Query.empty_query()
-        one = Query.term_query(SCHEMA, self.column.name, self._value(part))
+        value = self._value(part)
+        if self.kind is FieldType.Integer:  # of which there are columns and no terms
+            one = Query.range_query(SCHEMA, self.column.name, self.kind, value, value)
+        else:
+            one = Query.term_query(SCHEMA, self.column.name, value)
         return Query.boolean_query([(Occur.Must, query), (Occur.Must, one)])
 
     def beyond(self, query: tantivy.Query, part: Any) -> tantivy.Query:
@@ -137,12 +143,26 @@ def _clause(layout: Layout, clause: Sort) -> _Clause:
     if not isinstance(clause, SortField) or clause.field == SCORE:
         raise NotByColumns
     name = field_name(clause.field) or clause.field
+    if (cast := cast_of(name)) is not None:
+        return _cast_clause(layout, *cast, clause.descending)
     strings, numbers = own_column(layout, STRINGS, name), own_column(layout, NUMBERS, name)
     column = strings or numbers
     if (strings and numbers) or layout.column(BOOLEANS, name):
         raise NotByColumns
     kind, rank = (FieldType.Text, RANKS[str]) if strings else (FieldType.Float, RANKS[float])
     return _Clause(name, column, kind, rank, clause.descending)
+
+
+def _cast_clause(layout: Layout, cast: Cast, name: str, descending: bool) -> _Clause:
+    if cast is DATE:
+        dates = own_column(layout, DATES, name)
+        return _Clause(name, dates, FieldType.Integer, RANKS[int], descending)
+    if cast is not DECIMAL:
+        raise NotByColumns
+    decimals, numbers = own_column(layout, DECIMALS, name), own_column(layout, NUMBERS, name)
+    if decimals and numbers:
+        raise NotByColumns
+    return _Clause(name, decimals or numbers, FieldType.Float, RANKS[Decimal], descending)
 
 
 def _but(query: tantivy.Query, unwanted: tantivy.Query) -> tantivy.Query:

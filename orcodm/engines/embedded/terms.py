@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
@@ -119,6 +120,11 @@ def rounded(value: int | float) -> float:
         return min(max(float(value) + 0.0, -_LARGEST), _LARGEST)
     except OverflowError:
         return _LARGEST if value > 0 else -_LARGEST
+
+
+def nearest(value: int | Decimal) -> float:
+    """The nearest float of an exact number that the index can have."""
+    return rounded(float(value) if isinstance(value, Decimal) else value)
 
 
 # Letters and digits that touch across one of these are one word to the analyser.

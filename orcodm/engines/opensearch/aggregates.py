@@ -16,6 +16,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from ...errors import InvalidParameter
+from ...lucene.casts import Cast, cast_of, plain
 from ...lucene.entries import field_name
 from ...lucene.evaluator import find_near
 from ...lucene.geometry import RADIUS, UNITS
@@ -39,7 +40,7 @@ from ...operations import (
     ValueCount,
 )
 from ...times import INTERVALS, zone_of
-from .compile import NUMBERS, PATHS, Query, compile_tree
+from .compile import NUMBERS, PATHS, Query, compile_tree, forms_of_cast
 from .fields import BOOLEAN, DATE, EXACT, INTEGER, LONG, NUMBER, POINT, STRING, mark, read_ordered, repeated
 from .names import path
 
@@ -117,12 +118,14 @@ def plan_aggregate(aggregate: Aggregate, tree: Node) -> Plan:
 
 def _number_field(field: str) -> str:
     name = field_name(field) or field
+    if (cast := cast_of(name)) is not None:
+        return forms_of_cast(cast[0])[0] + path(cast[1])
     return NUMBERS.get(name, name) if name.startswith("@") else NUMBER + path(name)
 
 
 def _single(field: str, one: dict[str, Any], several: dict[str, Any]) -> dict[str, Any]:
     """An aggregation on documents with one value in a field, and another for those with several."""
-    multiple = {"term": {"multiple": mark(field_name(field) or field)}}
+    multiple = {"term": {"multiple": mark(plain(field_name(field) or field))}}
     return {
         "one": {"filter": {"bool": {"must_not": [multiple]}}, "aggs": {"found": one}},
         "several": {"filter": multiple, "aggs": {"found": several}},
@@ -294,6 +297,10 @@ _RANKS: Final = {BOOLEAN: 0, NUMBER: 1, INTEGER: 1, STRING: 2}
 
 def _top_values(aggregate: TopValues) -> Plan:
     name = field_name(aggregate.field) or aggregate.field
+    cast = cast_of(name)
+    if cast is not None:
+        forms_of_cast(cast[0])
+        name = cast[1]
     end = aggregate.offset + aggregate.limit
     if end > MOST_VALUES:
         raise InvalidParameter(
@@ -306,7 +313,8 @@ def _top_values(aggregate: TopValues) -> Plan:
         fields = {form: form + path(name) for form in _RANKS}
     body: dict[str, Any] = {}
     for form, field in fields.items():
-        body[form] = {"terms": {"field": field, "size": end + _MARGIN}}
+        # The spellings of a value are put together here, so all of them are to be known.
+        body[form] = {"terms": {"field": field, "size": end + _MARGIN if cast is None else MOST_VALUES}}
         body[f"count {form}"] = {"value_count": {"field": field}}
     body["long"] = {"value_count": {"field": LONG + path(name)}}
     for marks in ("again", "nulls"):
@@ -320,6 +328,8 @@ def _top_values(aggregate: TopValues) -> Plan:
             for form in fields
             for value, count in _values(form, answer[form])
         ]
+        if cast is not None:
+            found = _grouped(cast[0], found)
         found.sort(key=lambda one: (-one[0], *one[1:]))
         entries = [ValueCount(value, count) for count, _, value in found]
         if nulls:
@@ -332,6 +342,8 @@ def _top_values(aggregate: TopValues) -> Plan:
         )
         total = nulls + repeats + answer["long"]["value"]
         total += sum(answer[f"count {form}"]["value"] for form in fields if form != INTEGER)
+        if cast is not None:
+            total = nulls + sum(count for count, _, _ in found)
         return TopValuesResult(
             field=aggregate.field,
             value_count=total,
@@ -341,6 +353,16 @@ def _top_values(aggregate: TopValues) -> Plan:
         )
 
     return Plan(body, read)
+
+
+def _grouped(cast: Cast, found: list[tuple[int, int, Any]]) -> list[tuple[int, int, Any]]:
+    """The counts of what values stand for, each under the first of its spellings."""
+    groups: dict[Any, tuple[int, int, Any]] = {}
+    for count, rank, leaf in found:
+        for _, value in cast.pairs([leaf]):
+            others, _, spelled = groups.get(value, (0, rank, leaf))
+            groups[value] = count + others, rank, min(leaf, spelled, key=str)
+    return list(groups.values())
 
 
 def _counts(answer: Any) -> dict[str, int]:

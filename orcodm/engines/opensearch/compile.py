@@ -8,19 +8,23 @@ slow way to ask.
 
 What stays inexact: points lie on a grid of about a centimetre, and edges are a grain too wide rather than
 too narrow; a phrase has less slop than the gap between elements; of strings beyond 8,191 characters only
-the beginning has an order.
+the beginning has an order; decimal numbers of more than 15 digits are compared by the nearest double.
 """
 
 from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias
 
-from ...errors import InvalidQuery
+from ...errors import InvalidQuery, Unsupported
 from ...lucene.analysis import analyze, lower
-from ...lucene.entries import DAY, date, field_name, is_day
+from ...lucene.casts import DATE as DATE_CAST
+from ...lucene.casts import DAY, Cast, cast_of, date, is_day
+from ...lucene.casts import DECIMAL as DECIMAL_CAST
+from ...lucene.entries import field_name
 from ...lucene.exact import BOOLEANS, booleans, is_boolean, only_value
 from ...lucene.geometry import RADIUS, UNITS
 from ...lucene.literals import Number, number
@@ -46,6 +50,7 @@ from ...lucene.tree import (
 )
 from .fields import (
     BOOLEAN,
+    DECIMAL,
     EXACT,
     INSTANT,
     INTEGER,
@@ -124,6 +129,9 @@ class _Compiler:
 
     def compile(self, node: Node, boost: float) -> Query | None:
         """None if analysis leaves nothing of the node: its Boolean then does without it."""
+        cast = cast_of(field_name(getattr(node, "field", None)))
+        if cast is not None:
+            return self._whole(_cast_query(node, *cast), boost)
         match node:
             case Term():
                 return self._term(node, boost)
@@ -389,6 +397,34 @@ class _Compiler:
 
 
 # -- pieces ----------------------------------------------------------------------------------------
+
+
+FORMS_OF_CASTS: Final = {DATE_CAST: (INSTANT,), DECIMAL_CAST: (DECIMAL, NUMBER)}
+"""Where the values of casts are."""
+
+
+def forms_of_cast(cast: Cast) -> tuple[str, ...]:
+    """The forms that have the values of a cast. Raises `Unsupported`."""
+    if cast not in FORMS_OF_CASTS:
+        raise Unsupported(f"OpenSearch does not order or compare texts as @{cast.name} says.")
+    return FORMS_OF_CASTS[cast]
+
+
+def _cast_query(node: Any, cast: Cast, name: str) -> list[Query]:
+    names = [form + path(name) for form in forms_of_cast(cast)]
+    if not isinstance(node, Range):
+        return [{"exists": {"field": each}} for each in names] if isinstance(node, Exists) else []
+    low, high = (None if bound is None else cast.read(bound.text) for bound in (node.lower, node.upper))
+    if (low is None and node.lower is not None) or (high is None and node.upper is not None):
+        return []
+    if cast is DECIMAL_CAST:
+        low, high = (None if edge is None else _finite(float(edge)) for edge in (low, high))  # type: ignore[assignment]
+    interval = _interval(low, _closed(node.lower), high, _closed(node.upper))
+    return [{"range": {each: interval}} for each in names]
+
+
+def _finite(value: float) -> float:
+    return min(max(value, -sys.float_info.max), sys.float_info.max)
 
 
 def _is_path(field: str | None) -> bool:

@@ -69,6 +69,7 @@ class OpenSearchEngine:
         records=True,
         terms=True,
         long_queries=True,
+        casts=True,
     )
 
     def __init__(self, url: str, **options: Any) -> None:

@@ -8,6 +8,7 @@ A field has a form for each type that was ever stored in it, mapped when the fir
 * `other:`    in an array that has dates as well, the strings that are none;
 * `number:`   the nearest double;
 * `integer:`  numbers from 2**53 on exactly, as text whose order is theirs; `i` for integers, `f` for floats;
+* `decimal:`  the nearest double of a string that is a decimal number;
 * `boolean:`, `point:`.
 
 Arrays are sets to most of OpenSearch's aggregations, and here each element counts. So `multiple` names the
@@ -16,14 +17,17 @@ fields that have several values, `again` says which of them repeat, and `nulls` 
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
+from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, get_args
 
 from attrs import frozen
 
-from ...lucene.entries import LONGITUDES, ROOT, Entry, Leaf, date, entry
+from ...lucene.casts import date, decimal
+from ...lucene.entries import LONGITUDES, ROOT, Entry, Leaf, entry
 from ...names import last, parent
 from ...names import member as written
 from ...values import decode, encode
@@ -36,6 +40,7 @@ INSTANT: Final = "instant:"
 OTHER: Final = "other:"
 NUMBER: Final = "number:"
 INTEGER: Final = "integer:"
+DECIMAL: Final = "decimal:"
 BOOLEAN: Final = "boolean:"
 POINT: Final = "point:"
 
@@ -50,7 +55,8 @@ _SURELY_SHORT: Final = LONGEST // 2
 BEGINNING: Final = 2_000
 
 _SCALARS: Final = frozenset(get_args(Leaf))
-_SHORTEST_DATE: Final = 10
+_FIRST: Final = frozenset("0123456789-+.")
+"""What dates and decimal numbers begin with."""
 _DIGITS: Final = 9_999
 _NINES: Final = str.maketrans("0123456789", "9876543210")
 
@@ -201,8 +207,8 @@ def _any(value: Any, has_nulls: bool) -> dict[str, Any]:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether a glance says that a string is neither a date nor too long for a keyword."""
-    return len(text) < _SHORTEST_DATE or (text[4] != "-" and len(text) <= _SURELY_SHORT)
+    """Whether a glance says that a string is neither a date, a decimal number, nor too long for a keyword."""
+    return not text or (text[0] not in _FIRST and len(text) <= _SURELY_SHORT)
 
 
 def _one(source: dict[str, Any], at: str, leaf: Leaf) -> None:
@@ -210,6 +216,8 @@ def _one(source: dict[str, Any], at: str, leaf: Leaf) -> None:
         source[STRING + at] = leaf
         if _is_plain(leaf):
             return
+        if (number := decimal(leaf)) is not None:
+            source[DECIMAL + at] = _double(number)
         if (instant := date(leaf)) is not None:
             source[DATE + at], source[INSTANT + at] = instant // 1000, instant
         elif is_long(leaf):
@@ -222,6 +230,10 @@ def _one(source: dict[str, Any], at: str, leaf: Leaf) -> None:
         _several(source, at, [leaf], at)
 
 
+def _double(number: Decimal) -> float:
+    return min(max(float(number) + 0.0, -sys.float_info.max), sys.float_info.max)
+
+
 def _several(source: dict[str, Any], name: str, leaves: list[Leaf], at: str | None = None) -> None:
     strings = [leaf for leaf in leaves if type(leaf) is str]
     if len(strings) == len(leaves) == len(set(strings)) and all(map(_is_plain, strings)):
@@ -231,6 +243,8 @@ def _several(source: dict[str, Any], name: str, leaves: list[Leaf], at: str | No
     dates: set[int] = set()
     for position, text in enumerate(strings):
         forms.setdefault(STRING, []).append(text)
+        if (number := decimal(text)) is not None:
+            forms.setdefault(DECIMAL, []).append(_double(number))
         instant = date(text)
         if instant is not None:
             dates.add(position)

@@ -13,7 +13,20 @@ from typing import Any, Final
 from ...errors import BadRequest, StorageError
 from .address import Address
 from .exchange import Steps, error_type, repeat
-from .fields import BOOLEAN, DATE, INSTANT, INTEGER, LONG, LONGEST, NUMBER, OTHER, POINT, STRING, WORDS
+from .fields import (
+    BOOLEAN,
+    DATE,
+    DECIMAL,
+    INSTANT,
+    INTEGER,
+    LONG,
+    LONGEST,
+    NUMBER,
+    OTHER,
+    POINT,
+    STRING,
+    WORDS,
+)
 
 GAP: Final = 1_000
 """Positions between the elements of an array: phrases with less slop than this stay within one."""
@@ -57,6 +70,7 @@ _FORMS: Final[dict[str, dict[str, Any]]] = {
     OTHER: _UNSORTED,
     NUMBER: {"type": "double"},
     INTEGER: _KEYWORD,
+    DECIMAL: {"type": "double"},
     BOOLEAN: {"type": "boolean"},
     POINT: {"type": "geo_point"},
 }

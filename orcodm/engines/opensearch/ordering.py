@@ -17,12 +17,13 @@ from typing import Any, Final, TypeAlias
 import orjson
 
 from ...errors import InvalidParameter
+from ...lucene.casts import cast_of
 from ...lucene.entries import field_name
 from ...lucene.evaluator import find_near
 from ...lucene.tree import Node
 from ...operations import START, Search, Sort, SortDistance, SortField, SortRandom
-from .compile import NUMBERS, PATHS
-from .fields import BOOLEAN, INTEGER, LONG, NUMBER, POINT, STRING
+from .compile import NUMBERS, PATHS, forms_of_cast
+from .fields import BOOLEAN, DECIMAL, INSTANT, INTEGER, LONG, NUMBER, POINT, STRING
 from .names import ITEM, path
 
 Clauses: TypeAlias = list[Any]
@@ -34,6 +35,8 @@ _FORMS: Final = {
     STRING: "keyword",
     LONG: "keyword",
 }
+
+_TYPES: Final = {INSTANT: "long", DECIMAL: "double", NUMBER: "double"}
 
 _MIXED: Final = """
 long x = Long.parseUnsignedLong(doc['born'].value, 16) ^ params.seed;
@@ -74,6 +77,11 @@ def _clauses(sort: Sort, tree: Node) -> Clauses:
 def _by_field(field: str, descending: bool) -> Clauses:
     # Of several values the one that comes first in the direction counts.
     order = "desc" if descending else "asc"
+    if (cast := cast_of(field)) is not None:
+        return [
+            {form + path(cast[1]): {"order": order, "missing": "_last", "unmapped_type": _TYPES[form]}}
+            for form in forms_of_cast(cast[0])
+        ]
     if field.startswith("@"):
         name = (PATHS | NUMBERS).get(field)
         return [] if name is None else [{name: {"order": order, "missing": "_last"}}]
