@@ -44,6 +44,7 @@ from orcodm.operations import (
     PutRelation,
     Search,
     SortField,
+    Stats,
     Written,
 )
 from orcodm.server.app import create_app
@@ -327,6 +328,24 @@ class Lossy(httpx.BaseTransport):
 
     def close(self) -> None:
         self.inner.close()
+
+
+def test_a_foreign_server_is_asked_without_casts_or_not_at_all(foreign: str) -> None:
+    engine = HTTPEngine(foreign)
+    for key, at in (("a", "2020-01-02T00:00:00Z"), ("b", "2020-01-01T00:00:00Z")):
+        engine.execute(Put(collection="things", key=key, value={"at": at, "price": "9"}))
+    by_date = Search(query="@date.value.at:[2020-01-01 TO 2020-01-03]", sort=[SortField("@date.value.at")])
+    assert [one.key for one in engine.execute(by_date).results] == ["b", "a"]
+    assert [one.key for one in asyncio.run(engine.aexecute(by_date)).results] == ["b", "a"]
+    for refused in (
+        Search(query="@decimal.value.price:[10 TO *]"),
+        Search(query="*", sort=[SortField("@decimal.value.price")]),
+        Search(query="*", aggregates=[Stats("@decimal.value.price")]),
+        Search(query="a AND NOT (b OR @time.value.at:[10\\:00 TO *]^2)"),
+    ):
+        with pytest.raises(Unsupported, match="letter by letter"):
+            engine.execute(refused)
+    engine.close()
 
 
 @pytest.mark.parametrize("fate", ["request", "answer"])
