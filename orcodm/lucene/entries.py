@@ -138,9 +138,11 @@ class Entry:
 
     def exists(self, field: str) -> bool:
         """Whether the field, or one below it, has a value that is not null."""
-        if cast_of(field) is not None:
-            return bool(self.values(field))
-        fields = self.path if field.startswith("@") else self.leaves
+        fields = self.leaves
+        if field.startswith("@"):
+            if cast_of(field) is not None:
+                return bool(self.values(field))
+            fields = self.path
         if field in fields:
             return True
         below = field + "."
@@ -186,11 +188,7 @@ def _flatten(name: str, value: Any, leaves: dict[str, list[Leaf]]) -> None:
     kind = type(value)
     if kind is dict:
         for member, inner in value.items():
-            below = (
-                f"{name}.{member}"
-                if "." not in member and "\\" not in member
-                else f"{name}.{written(member)}"
-            )
+            below = f"{name}.{member if member.isidentifier() else written(member)}"
             # The common cases without a call, since this runs for every document of a scan.
             if type(inner) in _SCALARS and below not in leaves:
                 leaves[below] = [inner]
