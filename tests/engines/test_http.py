@@ -336,7 +336,14 @@ def test_a_foreign_server_is_asked_without_casts_or_not_at_all(foreign: str) -> 
         engine.execute(Put(collection="things", key=key, value={"at": at, "price": "9"}))
     by_date = Search(query="@date.value.at:[2020-01-01 TO 2020-01-03]", sort=[SortField("@date.value.at")])
     assert [one.key for one in engine.execute(by_date).results] == ["b", "a"]
-    assert [one.key for one in asyncio.run(engine.aexecute(by_date)).results] == ["b", "a"]
+
+    async def ask() -> Any:
+        found = await engine.aexecute(by_date)
+        await engine.aclose()
+        return found
+
+    assert [one.key for one in asyncio.run(ask()).results] == ["b", "a"]
+    engine = HTTPEngine(foreign)
     for refused in (
         Search(query="@decimal.value.price:[10 TO *]"),
         Search(query="*", sort=[SortField("@decimal.value.price")]),
