@@ -301,9 +301,10 @@ def _starts(interval: str, zone: tzinfo, first: datetime, last: datetime) -> lis
         raise NotByColumns
     local = [moment.astimezone(zone).replace(tzinfo=None, fold=0) for moment in (first, last)]
     starts = {first, *changes_of_offset(zone, first, last)}
+    folds = (0,) if isinstance(zone, timezone) else (0, 1)
     # Clocks may have been set between the two: an hour on either side is one start more, which does no harm.
     for start in islice(_local_starts(interval, local[0], max(local) + _LENGTHS["hour"]), MOST + 1):
-        for fold in (0, 1):
+        for fold in folds:
             starts.add(start.replace(tzinfo=zone, fold=fold).astimezone(UTC))
     if len(starts) > MOST:
         raise NotByColumns
