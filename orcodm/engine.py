@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar, runtime_checkable
+from abc import ABC, abstractmethod
+from typing import Protocol, Self, TypeVar, runtime_checkable
 
 from attrs import frozen
 
@@ -36,9 +37,31 @@ class Capabilities:
     casts: bool = False
 
 
+class Closing(ABC):
+    """What is closed when its `with` or `async with` block is left."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    @abstractmethod
+    async def aclose(self) -> None: ...
+
+
 @runtime_checkable
 class Engine(Protocol):
-    """Executes operations. What wraps an engine is an engine."""
+    """Executes operations. What wraps an engine is an engine. As a block it closes itself (`Closing`)."""
 
     @property
     def capabilities(self) -> Capabilities: ...
@@ -56,3 +79,11 @@ class Engine(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *_: object) -> None: ...

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from .engine import Capabilities, Engine
+from .engine import Capabilities, Closing, Engine
 from .operations import Batch, Operation
 from .session.session import Session
 
 R = TypeVar("R")
 
 
-class Watched:
+class Watched(Closing):
     """An engine around another one, which notes every operation it is asked for.
 
     `operations` are those since the start or the last `clear()`. `before_write` has a function called once,

@@ -22,7 +22,7 @@ from urllib.parse import quote, unquote, urlsplit
 import httpx
 from attrs import evolve, field, frozen
 
-from ..engine import Capabilities
+from ..engine import Capabilities, Closing
 from ..errors import (
     Aborted,
     ApiError,
@@ -89,7 +89,7 @@ class _Settings:
     retries: Retries
 
 
-class HTTPEngine:
+class HTTPEngine(Closing):
     """An engine over HTTP: `https://KEY@host[:port]`. One serves any number of threads, tasks and sessions.
 
     `timeout` is in seconds, or `Timeouts`; `headers` go with each request; `retries` say how often and how

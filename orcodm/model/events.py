@@ -27,6 +27,7 @@ from ..operations import (
     PostEvent,
     PutEvent,
 )
+from ..query.results import Unread
 from ..session import context, flows
 from ..session.flows import RAISE
 from ..session.session import Session
@@ -185,7 +186,7 @@ def event_maker(
     return make
 
 
-class Series(Generic[V]):
+class Series(Unread, Generic[V]):
     """The events of one type of one document, newest first."""
 
     def __init__(self, document: Document, type_: str, model: type[V]) -> None:
@@ -306,7 +307,7 @@ class Series(Generic[V]):
         return f"<Series {self._type} of {type(self._document).__name__} {self._document.key!r}>"
 
 
-class Span(Generic[V]):
+class Span(Unread, Generic[V]):
     """The events of a series between two times, to loop over, newest first."""
 
     def __init__(

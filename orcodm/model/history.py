@@ -11,6 +11,7 @@ from .. import operations
 from ..errors import NotFound, UsageError
 from ..flow import Flow, perform
 from ..operations import Get, ListRefs
+from ..query.results import Unread
 from ..session import context, flows
 from ..session.merge import Change, difference
 from ..session.state import NEW
@@ -81,7 +82,7 @@ class Version(Generic[D]):
         return f"<Version {self.ref or 'deleted'} of {self._model.__name__} {self.key!r}, {self.reftime}>"
 
 
-class Versions(Generic[D]):
+class Versions(Unread, Generic[D]):
     """The history of one document, newest first."""
 
     def __init__(self, document: D) -> None:

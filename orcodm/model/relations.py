@@ -10,6 +10,7 @@ from ..flow import Flow, perform
 from ..identifiers import identifiers
 from ..operations import DeleteRelation, GetRelation, Item, ListRelations, PutRelation, RelationItem
 from ..query.listing import Listed
+from ..query.results import Unread
 from ..session import context, flows
 from ..session.session import Session
 from ..session.unit import Pending, Unit
@@ -24,7 +25,7 @@ PAGE_SIZE = 500
 """How many documents a loop reads at once, where the engine allows that many."""
 
 
-class Related(Generic[R]):
+class Related(Unread, Generic[R]):
     """The documents at the end of one kind of relation, or of several in a row: `friends.liked`.
 
     To loop over, to ask with `in`; one hop can be added to and removed from. Several hops are one

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, cast
 
+from ..errors import UsageError
 from ..session import context, flows
 from ..session.flows import OnConflict
 from ..session.session import Session
@@ -14,7 +15,11 @@ from .metadata import metadata
 
 
 class Tracked:
-    """Something stored that a session tracks, and whose every write is guarded by its ref."""
+    """Something stored that a session tracks, and whose every write is guarded by its ref.
+
+    Two are equal where they stand for the same stored thing, whichever version of it and whatever was changed
+    in them. One that has no key yet is equal to itself only, and cannot be in a set.
+    """
 
     _state: State = NEW
     _session: Session | None = None
@@ -28,6 +33,23 @@ class Tracked:
     def reftime(self) -> Timestamp | None:
         """When that version was written, where the engine said it."""
         return None if self._state.reftime is None else Timestamp.of(self._state.reftime)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Tracked):
+            return NotImplemented
+        identity = self._mapped()._identity
+        return identity is not None and identity == other._mapped()._identity
+
+    def __hash__(self) -> int:
+        identity = self._mapped()._identity
+        if identity is None:
+            raise UsageError(
+                f"this {type(self).__name__} has no key yet, which tells it from others in a set or dict: "
+                "save it before, or give it a key"
+            )
+        return hash(identity)
 
     def save(self, *, force: bool = False, on_conflict: OnConflict = None) -> None:
         """Write it at once, if it changed.

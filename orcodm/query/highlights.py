@@ -9,6 +9,7 @@ from attrs import frozen
 
 from ..errors import InvalidFilter
 from .expressions import path_of
+from .results import Unread
 
 if TYPE_CHECKING:
     from ..lucene.highlighting import Highlight
@@ -38,7 +39,7 @@ class Hit(Generic[D]):
 
 
 @frozen(eq=False)
-class Highlights(Generic[D]):
+class Highlights(Unread, Generic[D]):
     """The results of a query as `Hit`s, to loop over; they are read as the query's own loop reads them."""
 
     query: Query[D]

@@ -26,7 +26,7 @@ from ..operations import (
 )
 from .expressions import Criterion, Expr, Order, conjunction, orders
 from .listing import Walk, is_fixed
-from .results import Explanation, ResultPage
+from .results import Explanation, ResultPage, Unread
 from .summaries import Summaries
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Queryable(Protocol):
 
 
 @frozen(eq=False, repr=False, str=False)
-class Query(Summaries, Generic[D]):
+class Query(Summaries, Unread, Generic[D]):
     """A search over the documents of a class. Refining it gives another query; running it reads."""
 
     model: Any = field()

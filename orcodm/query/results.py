@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 from attrs import frozen
 
+from ..errors import InvalidFilter
 from ..lucene.tree import Node
 from ..operations import List, Search, Sort, SortDistance, SortField, SortRandom
 
@@ -14,6 +15,16 @@ if TYPE_CHECKING:
     from ..lucene import explaining
 
 D = TypeVar("D")
+
+
+class Unread:
+    """What reads when it is looped over, and not before: it has no truth value, which would have to read."""
+
+    def __bool__(self) -> NoReturn:
+        raise InvalidFilter(
+            f"{type(self).__name__} has no truth value, since it has not been read: loop over it, or ask for "
+            "all(), first() or exists() where it has them"
+        )
 
 
 class ResultPage(Sequence[D]):

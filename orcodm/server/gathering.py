@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final, TypeVar, cast
 
-from ..engine import Capabilities, Engine
+from ..engine import Capabilities, Closing, Engine
 from ..errors import Aborted, DatabaseBusy, TransportError
 from ..operations import Batch, Operation, Write
 
@@ -22,7 +22,7 @@ MOST: Final = 100
 _WRITES: Final = frozenset(Write.__args__)
 
 
-class Gathering:
+class Gathering(Closing):
     """An engine that gathers the awaited writes of an event loop for another engine."""
 
     def __init__(self, engine: Engine) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar, cast
 
 import attrs
 
-from ..engine import Capabilities, Engine
+from ..engine import Capabilities, Closing, Engine
 from ..errors import Aborted, ApiError, BadRequest, OrcodmError, UsageError
 from ..lucene import parser, renderer
 from ..lucene.tree import (
@@ -52,7 +52,7 @@ _NAMES: Final = ("collection", "to_collection")
 _MARKED: Final = frozenset("\\*?+-|()[]{}\"'.@#&<>~^:/")
 
 
-class Namespaced:
+class Namespaced(Closing):
     """An engine that shows the collections of one application of another engine."""
 
     def __init__(self, engine: Engine, application: str) -> None:

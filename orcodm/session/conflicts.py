@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, Final
 
 from attrs import evolve
 
@@ -42,13 +43,30 @@ def resolve(error: Conflict, resolution: Any) -> bool:
         document._fill(document._upgraded(error.theirs))
     elif isinstance(resolution, dict):
         document._fill(resolution)
-    elif resolution != "mine":
-        raise UsageError(
-            'on_conflict is "merge", "mine", "theirs", or a function of the conflict that returns one of '
-            f"these, the value to write, or None to raise it; not {resolution!r}"
-        )
+    else:
+        _check_word(resolution)
     _stand_on_theirs(error)
     return True
+
+
+WORDS: Final = ("merge", "mine", "theirs")
+
+
+def check_resolution(on_conflict: Any) -> None:
+    """Raises `UsageError` for what `on_conflict` cannot be."""
+    if on_conflict is not None and not callable(on_conflict):
+        _check_word(on_conflict)
+
+
+def _check_word(word: Any) -> None:
+    if word in WORDS:
+        return
+    nearest = get_close_matches(word, WORDS, 1) if isinstance(word, str) else []
+    raise UsageError(
+        'on_conflict is "merge", "mine", "theirs", or a function of the conflict that returns one of '
+        f"these, the value to write, or None to raise it; not {word!r}"
+        + "".join(f" (did you mean {one!r}?)" for one in nearest)
+    )
 
 
 def merge_into(error: Conflict) -> Any:

@@ -40,9 +40,9 @@ from ..operations import (
 from ..patch import apply
 from ..values import encode
 from . import unanswered
-from .conflicts import combined, describe, resolve
+from .conflicts import check_resolution, combined, describe, resolve
 from .merge import Overlap, same
-from .state import Identity, Mapped, State
+from .state import Identity, Mapped, State, mapped
 from .tracking import changes, compared, shown, shown_key, spelled, stand_on, untouched
 from .unit import Pending, Unit
 
@@ -201,6 +201,7 @@ def refresh(unit: Unit, document: Mapped) -> Flow[None]:
 
 def save(unit: Unit, document: Mapped, force: bool = False, on_conflict: OnConflict = None) -> Flow[None]:
     """Write a document if it changed."""
+    check_resolution(on_conflict)
     _check_identity(document)
     settled = None
     if document._state.sent:
@@ -412,6 +413,7 @@ def bulk(unit: Unit, documents: Sequence[Any]) -> Flow[list[Outcome]]:
     waiting: dict[int, Write] = {}
     for index, document in enumerate(documents):
         try:
+            mapped(document)
             _check_identity(document)
             if document._state.sent:
                 yield from unanswered.settle(unit, document)

@@ -6,10 +6,10 @@ import itertools
 import random
 import time
 import warnings
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator
 from contextvars import Token
 from threading import Lock, get_ident
-from types import TracebackType
+from types import TracebackType, coroutine
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from ..engine import Engine
@@ -17,6 +17,7 @@ from ..errors import ConcurrentUse, Conflict, NoEngine, SessionClosed, UsageErro
 from ..flow import Flow, arun, run
 from . import context, flows
 from .flows import RAISE, OnConflict, Outcome
+from .state import mapped
 from .unit import Unit
 
 if TYPE_CHECKING:
@@ -147,16 +148,16 @@ class Session:
         """
         self._check_open()
         for document in documents:
-            self._unit.add(document._mapped())
+            self._unit.add(mapped(document))
 
     def delete(self, document: Document | Event | Relation[Any, Any]) -> None:
         """Plan to delete a document at the next commit, if it is still the version that was read."""
         self._check_open()
-        self._unit.delete(document._mapped())
+        self._unit.delete(mapped(document))
 
     def expunge(self, document: Document | Event | Relation[Any, Any]) -> None:
         """Take a document out of the session, with whatever was changed in it."""
-        self._unit.drop(document._mapped())
+        self._unit.drop(mapped(document))
 
     @property
     def new(self) -> tuple[Any, ...]:
@@ -211,7 +212,7 @@ class Session:
         on_conflict: OnConflict = None,
     ) -> None:
         """Write one document now, as its own `save` does."""
-        self._run(flows.save(self._unit, document._mapped(), force, on_conflict))
+        self._run(flows.save(self._unit, mapped(document), force, on_conflict))
 
     async def asave(
         self,
@@ -220,14 +221,14 @@ class Session:
         force: bool = False,
         on_conflict: OnConflict = None,
     ) -> None:
-        await self._arun(flows.save(self._unit, document._mapped(), force, on_conflict))
+        await self._arun(flows.save(self._unit, mapped(document), force, on_conflict))
 
     def refresh(self, document: Document | Event | Relation[Any, Any]) -> None:
         """Read the current version into a document, dropping what was changed. Raises `NotFound`."""
-        self._run(flows.refresh(self._unit, document._mapped()))
+        self._run(flows.refresh(self._unit, mapped(document)))
 
     async def arefresh(self, document: Document | Event | Relation[Any, Any]) -> None:
-        await self._arun(flows.refresh(self._unit, document._mapped()))
+        await self._arun(flows.refresh(self._unit, mapped(document)))
 
     # -- many documents at once
 
@@ -282,6 +283,9 @@ class Session:
         if not self._unit.tracking or not self._enter(_current_task()):
             return await arun(flow, self.engine)
         try:
+            # Where an engine answers without waiting, another task would never meet this one: that a session
+            # is shared should be told on every engine, or a test passes where a server fails.
+            await _turn()
             return await arun(flow, self.engine)
         finally:
             self._exit()
@@ -394,6 +398,12 @@ async def aretry(engine: Engine, function: Callable[[Session], Awaitable[R]], at
                 raise
             await asyncio.sleep(_delay(attempt))
     raise AssertionError
+
+
+@coroutine
+def _turn() -> Generator[None, None, None]:
+    """Let other tasks of the event loop run."""
+    yield
 
 
 def _current_task() -> Any:

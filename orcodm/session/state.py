@@ -7,6 +7,7 @@ from typing import Any, Protocol, Self
 
 from attrs import define, frozen
 
+from ..errors import UsageError
 from ..operations import Condition, Delete, DeleteEvent, Get, GetEvent, Post, PostEvent, Put, PutEvent
 from ..values import decode
 
@@ -103,3 +104,21 @@ class Mapped(Protocol):
 
     def _stored(self, result: Any) -> None:
         """Note the key that a write or a read answered with."""
+
+
+def mapped(given: Any) -> Mapped:
+    """What the session sees of a document, an event or a relation. Raises `UsageError` for anything else."""
+    see = None if isinstance(given, type) else getattr(given, "_mapped", None)
+    if see is None:
+        remedy = (
+            ": give them one by one, as in session.add(*documents)" if isinstance(given, list | tuple) else ""
+        )
+        raise UsageError(f"a session takes documents, events and relations, not {shortened(given)}{remedy}")
+    seen: Mapped = see()
+    return seen
+
+
+def shortened(value: Any) -> str:
+    """The repr of a value for messages, cut to what a person reads."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

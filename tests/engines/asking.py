@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-from orcodm.engine import Capabilities, Engine
+from orcodm.engine import Capabilities, Closing, Engine
 from orcodm.operations import (
     START,
     Batch,
@@ -32,7 +32,7 @@ THINGS = "things"
 """The collection where a test names none."""
 
 
-class Awaited:
+class Awaited(Closing):
     """An engine whose `execute` goes through the `aexecute` of the one it wraps, on a loop of its own."""
 
     def __init__(self, engine: Engine) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from orcodm.engine import Capabilities
+from orcodm.engine import Capabilities, Closing
 from orcodm.errors import SessionClosed
 from orcodm.operations import EventWritten, Operation, PostEvent, PutEvent, Written
 
 R = TypeVar("R")
 
 
-class Scripted:
+class Scripted(Closing):
     """Each operation gets the next answer: a result, or an exception, which is raised.
 
     A text stands for the answer to a write whose new ref it is, so a script reads

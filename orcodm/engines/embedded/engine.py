@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar, cast
 
 from attrs import frozen
 
-from ...engine import Capabilities
+from ...engine import Capabilities, Closing
 from ...errors import (
     Aborted,
     InvalidParameter,
@@ -83,7 +83,7 @@ class Handler:
     function: Callable[..., Any]
 
 
-class EmbeddedEngine:
+class EmbeddedEngine(Closing):
     """SQLite holds the data, Tantivy the search index. `path` None keeps both for this object only.
 
     Safe to share between threads, tasks and processes, also forked ones. Raises `StorageError` or one

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from ...engine import Capabilities
+from ...engine import Capabilities, Closing
 from ...errors import InvalidParameter, Unsupported
 from ...operations import (
     Batch,
@@ -52,7 +52,7 @@ R = TypeVar("R")
 MAX_LIMIT: Final = 10_000
 
 
-class OpenSearchEngine:
+class OpenSearchEngine(Closing):
     """An OpenSearch cluster: `opensearch://h1:9200,h2:9200/prefix`, with TLS `opensearchs://user:password@...`.
 
     Safe to share between threads and tasks, and forked processes open connections of their own. The index
