@@ -400,9 +400,9 @@ class Expr(Generic[T]):
         if isinstance(value, (date, Decimal, time)):
             return Bound(json, inclusive)
         plain = value.value if isinstance(value, Enum) else value
-        if type(plain) is str:
+        if isinstance(plain, str):
             return Bound(json, inclusive, quoted=True)
-        if type(plain) in (int, float):
+        if isinstance(plain, (int, float)) and type(plain) is not bool:
             return Bound(repr(json), inclusive)
         raise InvalidFilter(
             f"{self.path}: {_shown(self._type)} has no order in a search; "
