@@ -40,9 +40,11 @@ def encode(value: Any) -> bytes:
     except TypeError:
         check(value)
         return msgspec.json.encode(value)  # what is valid here and not orjson's: an integer beyond 64 bits
-    # Only a value that shows as null can have been NaN; only that many brackets can nest too deep, and each
-    # of them is closed again.
-    if data.count(b"null") or (len(data) > 2 * MAX_DEPTH and data.count(b"[") + data.count(b"{") > MAX_DEPTH):
+    # Only a value that shows as null can have been NaN, which then is read as another value; only that many
+    # brackets can nest too deep, and each of them is closed again.
+    if (b"null" in data and orjson.loads(data) != value) or (
+        len(data) > 2 * MAX_DEPTH and data.count(b"[") + data.count(b"{") > MAX_DEPTH
+    ):
         check(value)
     return data
 

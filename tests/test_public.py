@@ -67,7 +67,7 @@ def is_twin(function: Callable[..., Any]) -> bool:
 
 
 # To a type checker a nested field of a class is its Embedded; what is called is the method of its Path.
-ELSEWHERE = {"exists", "near", "within", "nearest"}
+ELSEWHERE = {"append", "exists", "near", "nearest", "set", "unset", "within"}
 
 
 @pytest.mark.parametrize(("cls", "name"), METHODS)

@@ -9,7 +9,17 @@ from typing import Any
 
 import pytest
 
-from orcodm import AlreadyExists, Conflict, InvalidDocument, Session, UsageError, signals
+from orcodm import (
+    AlreadyExists,
+    Conflict,
+    Document,
+    Field,
+    InvalidDocument,
+    Session,
+    UsageError,
+    field,
+    signals,
+)
 from orcodm.testing import Race, Watched
 
 from .people import Login, User, ada
@@ -324,3 +334,25 @@ def test_sync_receivers_work_with_the_a_methods(user: User, told: list[Any]) -> 
     user.age = 1
     asyncio.run(user.asave())
     assert told == SAVED
+
+
+def test_a_receiver_of_a_class_hears_of_its_subclasses_once(orcodm_session: Any) -> None:
+    class Animal(Document, collection="heard_animals"):
+        name: Field[str] = field(default="")
+
+    class Dog(Animal):
+        pass
+
+    heard: list[Any] = []
+
+    def receiver(sender: Any, *, document: Any, **_: Any) -> None:
+        heard.append((sender.__name__, document.key))
+
+    signals.post_save.connect(receiver, sender=Animal)
+    signals.post_save.connect(receiver)
+    Animal(key="cat").save()
+    Dog(key="dog").save()
+    assert heard == [("Animal", "cat"), ("Dog", "dog")]
+    signals.post_save.disconnect(receiver)
+    Dog(key="other").save()
+    assert heard[2:] == []

@@ -125,7 +125,7 @@ class Document(Tracked, Model):
             cls._tag = tag or cls.__name__
         if cls._tag is not None:
             for one in attrs.fields(cast("Any", cls)):
-                if (descriptor_of(cls, one.name)[0].spec.name or one.name) == cls._discriminator:
+                if (descriptor_of(cls, one.name).spec.name or one.name) == cls._discriminator:
                     raise InvalidModel(
                         f"{cls.__name__}.{one.name}: {cls._discriminator!r} is what tells the classes of the "
                         "collection apart; choose another name, or another discriminator="

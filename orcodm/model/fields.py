@@ -64,9 +64,11 @@ def field(
 class _Descriptor:
     """What both kinds of field share: a name, a specification, and the classes they were declared in."""
 
-    def __init__(self, spec: FieldSpec | None = None) -> None:
+    def __init__(self, spec: FieldSpec | None = None, owner: type = object) -> None:
         self.spec = spec or FieldSpec()
         self.attribute = ""
+        self.owner = owner
+        """The class whose body has the annotation: a model, or a plain mixin of one."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.attribute = name

@@ -300,7 +300,12 @@ class Choice(Kind):
             found = self.values.get((type(plain), plain), BAD)
             if found is not BAD and found == value:
                 return plain
-        return report.add(path, value, f"expected {self.expected}, not {type(value).__name__}")
+        expected = f"a member of {self.type.__name__}: {self._members}" if self.is_enum else self.expected
+        return report.add(path, value, f"expected {expected}, not {type(value).__name__}")
+
+    @property
+    def _members(self) -> str:
+        return ", ".join(f"{self.type.__name__}.{one.name} ({one.value!r})" for one in self.type)
 
     def takes(self, value: Any) -> bool:
         if self.is_enum:
@@ -798,10 +803,16 @@ def is_union(type_: Any) -> bool:
 
 
 def encode(type_: Any, value: Any, where: str) -> Any:
-    """The JSON of a value in a query. Raises `InvalidFilter` where it is not of the field's type."""
+    """The JSON of a value in a query. Raises `InvalidFilter` where it is not of the field's type.
+
+    What a member of an Enum is in JSON stands for the member.
+    """
     report = Report()
     try:
-        made = kind_of(type_).dump(value, "", report)
+        kind = kind_of(type_)
+        if isinstance(kind, Choice) and isinstance(value, Hashable) and (type(value), value) in kind.values:
+            value = kind.values[type(value), value]
+        made = kind.dump(value, "", report)
     except RecursionError:
         made = report.add("", value, f"nested deeper than {MAX_DEPTH} levels")
     if not report.problems:

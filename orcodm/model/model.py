@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Self, TypeVar, Union, cast, dataclass_transform, get_args, get_origin
 
@@ -11,7 +11,7 @@ import attrs
 
 from ..errors import InvalidFilter, InvalidModel
 from ..names import member
-from ..query.expressions import Criterion, Expr, Order, box, near, nearest
+from ..query.expressions import Criterion, Expr, Order, Update, box, near, nearest
 from ..values import decode, encode
 from . import compiled, mapping
 from .declaration import declare, descriptor_of, field_type, register
@@ -34,11 +34,20 @@ class Model:
     _extra: dict[str, Any] | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
+        try:
+            super().__init_subclass__(**kwargs)
+        except TypeError:
+            name = next(iter(kwargs), None)
+            if name is None:
+                raise
+            raise InvalidModel(
+                f"{cls.__name__}: {name!r} is no keyword of a class; a document takes collection=, tag= and "
+                "discriminator="
+            ) from None
         cls._schema = None
-        cls._upgrades = cls.upgrade.__func__ is not Model.upgrade.__func__  # type: ignore[attr-defined]
         register(cls)
         declare(cls, value_semantics=cls._value_semantics)
+        cls._upgrades = cls.upgrade.__func__ is not Model.upgrade.__func__  # type: ignore[attr-defined]
 
     def __attrs_post_init__(self) -> None:
         schema = self._schema or self.schema()
@@ -99,9 +108,16 @@ class Model:
         if known is None:
             raise AttributeError(f"{cls.__name__} has no field {attribute!r}")
         path, members = f"{path}.{member(known.member)}", (*members, known.member)
-        if isinstance(descriptor_of(cls, attribute)[0], Nested):
-            return Path(_embedded_in(known.type), path, members)
+        if isinstance(descriptor_of(cls, attribute), Nested):
+            return Path(tuple(_embedded_in(known.type)), path, members, known.type)
         return Expr(path, members, known.type, mapping.encode)
+
+    @classmethod
+    def _member(cls, name: str) -> tuple[str, Any] | None:
+        """The member of a field in JSON and its type, by the name of either; None where there is none."""
+        schema = cls.schema()
+        known = schema.members.get(name) or schema.by_name.get(name)
+        return None if known is None else (known.member, known.type)
 
     @classmethod
     def _normal(cls, value: Any) -> tuple[Any, bytes]:
@@ -176,27 +192,54 @@ class Embedded(Model):
     def nearest(cls) -> Order:
         raise _no_field(cls)
 
+    @classmethod
+    def set(cls, value: Any) -> Update:
+        raise _no_field(cls)
+
+    @classmethod
+    def unset(cls) -> Update:
+        raise _no_field(cls)
+
+    @classmethod
+    def append(cls, item: Any) -> Update:
+        raise _no_field(cls)
+
 
 def _no_field(cls: type) -> InvalidFilter:
     return InvalidFilter(f"ask a field of a document that holds {cls.__name__}, as in User.address.exists()")
 
 
 class Path:
-    """A nested field on a class, `User.address`; its attributes are the expressions of the inner fields."""
+    """A nested field on a class, `User.address`; its attributes are the expressions of the inner fields.
 
-    __slots__ = ("_members", "_model", "_path")
+    Of several classes (`Nested[Cat | Dog]`), and of the subclasses of one, it has the fields of each.
+    """
 
-    def __init__(self, model: type[Model], path: str, members: tuple[str, ...]) -> None:
-        self._model = model
+    __slots__ = ("_expression", "_members", "_models", "_path")
+
+    def __init__(
+        self, models: tuple[type[Model], ...], path: str, members: tuple[str, ...], type_: Any
+    ) -> None:
+        self._models = models
         self._members = members
         self._path = path
+        self._expression: Expr[Any] = Expr(path, members, type_, mapping.encode)
 
     def __getattr__(self, attribute: str) -> Any:
-        return self._model.expression(attribute, self._path, self._members)
+        known = [model for model in self._models if attribute in model.schema().by_name]
+        if not known:
+            known = [model for model in _subclasses(self._models) if attribute in model.schema().by_name]
+        if not known:
+            names = " or ".join(model.__name__ for model in self._models)
+            raise AttributeError(f"{names} has no field {attribute!r}")
+        first, *others = (model.expression(attribute, self._path, self._members) for model in known)
+        for other in others:
+            first = _joined(first, other)
+        return first
 
     def exists(self) -> Criterion:
         """The field is there and is not null."""
-        return Expr(self._path, self._members, Any, mapping.encode).exists()
+        return self._expression.exists()
 
     def near(self, latitude: float, longitude: float, distance: str) -> Criterion:
         """Within a distance such as `"10km"` of a centre, in degrees. Raises `InvalidFilter`."""
@@ -210,17 +253,43 @@ class Path:
         """By the distance from the centre of the query's `near` on this field."""
         return nearest(self._path)
 
+    def set(self, value: Any) -> Update:
+        """Replace the nested object, or create it. Raises `InvalidFilter` for one of another type."""
+        return self._expression.set(value)
+
+    def unset(self) -> Update:
+        """Remove the nested object from the document."""
+        return self._expression.unset()
+
+    def append(self, item: Any) -> Update:
+        """Add an object at the end of a list of them. Raises `InvalidFilter` where the field is no list."""
+        return self._expression.append(item)
+
     def __repr__(self) -> str:
         return f"<Path {self._path}>"
+
+
+def _subclasses(models: Iterable[type[Model]]) -> list[type[Model]]:
+    """The classes derived from some, near ones first."""
+    found = [subclass for model in models for subclass in model.__subclasses__()]
+    return [*found, *_subclasses(found)] if found else []
+
+
+def _joined(one: Any, other: Any) -> Any:
+    """The expression of a field that two classes have. Raises `InvalidFilter` where it differs too much."""
+    if isinstance(one, Path) and isinstance(other, Path) and one._path == other._path:
+        type_ = Union[one._expression.type, other._expression.type]  # noqa: UP007
+        return Path((*one._models, *other._models), one._path, one._members, type_)
+    if isinstance(one, Expr) and isinstance(other, Expr) and one.path == other.path:
+        return one.joined(other)
+    raise InvalidFilter(f"{one!r} and {other!r} are different things: ask with a query's text")
 
 
 def _make_schema(cls: type[Model], given: tuple[Any, ...] = ()) -> Schema:
     """The schema of a class, or of a generic one with these arguments."""
     known = _arguments(cls, given)
     attributes = [
-        attribute(
-            cls, one, _substituted(field_type(cls, one.name), known), descriptor_of(cls, one.name)[0].spec
-        )
+        attribute(cls, one, _substituted(field_type(cls, one.name), known), descriptor_of(cls, one.name).spec)
         for one in attrs.fields(cast("Any", cls))
         if one.name not in cls._outside
     ]
@@ -249,15 +318,17 @@ def _substituted(type_: Any, known: Mapping[Any, Any]) -> Any:
     return type_[tuple(_substituted(variable, known) for variable in variables)] if variables else type_
 
 
-def _embedded_in(type_: Any) -> type[Model]:
-    """The class of `Embedded` in `E`, `E | None` or `list[E]`."""
-    if isinstance(type_, type) and issubclass(type_, Model):
-        return type_
+def _embedded_in(type_: Any) -> Iterator[type[Model]]:
+    """The classes of `Embedded` in `E`, `E | None`, `list[E]` or `E | F`. Raises `InvalidModel`."""
+    if _is_model(type_):
+        yield get_origin(type_) or type_
+        return
     candidates = get_args(type_) if get_origin(type_) in (Union, types.UnionType, list, tuple, set) else ()
-    for candidate in candidates:
-        if candidate is not type(None) and candidate is not Ellipsis:
-            return _embedded_in(candidate)
-    raise InvalidModel(f"Nested takes a subclass of Embedded, not {type_!r}")
+    rest = [one for one in candidates if one is not type(None) and one is not Ellipsis]
+    if not rest:
+        raise InvalidModel(f"Nested takes a subclass of Embedded, not {type_!r}")
+    for candidate in rest:
+        yield from _embedded_in(candidate)
 
 
 def _is_model(type_: Any) -> bool:

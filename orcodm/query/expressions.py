@@ -11,11 +11,22 @@ from __future__ import annotations
 import builtins
 import re
 import types
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Generic, Protocol, TypeVar, Union, get_args, get_origin, overload
+from typing import (
+    Any,
+    Generic,
+    Protocol,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+    overload,
+)
 
 from attrs import frozen
 
@@ -322,12 +333,22 @@ class Expr(Generic[T]):
     # -- below
 
     def __getitem__(self: Expr[dict[str, X]], name: str) -> Expr[X]:
-        """The member `name` of an object."""
-        origin, arguments = get_origin(self._type), get_args(self._type)
-        if self._type is not Any and self._type is not dict and origin is not dict:
-            raise InvalidFilter(f"{self.path} is no object: it has no member {name!r}")
-        type_ = arguments[1] if len(arguments) == 2 else Any
+        """The member `name` of an object, or of one of the objects in a list."""
+        found = _inner(self._type, name)
+        if found is None:
+            raise InvalidFilter(f"{self.path}: {_shown(self._type)} has no member {name!r}")
+        name, type_ = found
         return Expr(f"{self.path}.{member(name)}", (*self._members, name), type_, self._encode)
+
+    @property
+    def type(self) -> Any:
+        """The declared type of the field, without None."""
+        return self._type
+
+    def joined(self, other: Expr[Any]) -> Expr[Any]:
+        """The same field with the types of both, as objects of two classes have it."""
+        type_: Any = Union.__getitem__((self._type, other._type))
+        return Expr(self.path, self._members, type_, self._encode)
 
     def __iter__(self) -> Any:
         raise InvalidFilter(
@@ -483,6 +504,38 @@ def _without_none(type_: Any) -> Any:
         rest = [member for member in get_args(type_) if member is not type(None)]
         return rest[0] if len(rest) == 1 else Union[tuple(rest)]  # noqa: UP007
     return type_
+
+
+def _inner(type_: Any, name: str) -> tuple[str, Any] | None:
+    """The member of an object of a type, and the type of its values; None where it has none.
+
+    A class of models says it in `_member`; any other class by its annotations, as TypedDicts, dataclasses and
+    NamedTuples do.
+    """
+    if type_ in (Any, object, dict):
+        return name, Any
+    origin, arguments = get_origin(type_), get_args(type_)
+    if origin in (Union, types.UnionType):
+        return next(filter(None, (_inner(each, name) for each in arguments)), None)
+    if (element := _element(type_)) is not None:
+        return _inner(element, name)
+    declared = origin or type_
+    if not isinstance(declared, type):
+        return None
+    if issubclass(declared, Mapping):
+        if len(arguments) == 2:
+            return name, arguments[1]
+        if not is_typeddict(declared):
+            return name, Any
+    if hasattr(declared, "_member"):
+        found: tuple[str, Any] | None = declared._member(name)
+        return found
+    if declared in _PLAIN or name not in getattr(declared, "__annotations__", ()):
+        return None
+    return name, get_type_hints(declared)[name]
+
+
+_PLAIN = frozenset({str, int, float, bool, type(None), bytes})
 
 
 def _element(type_: Any) -> Any:

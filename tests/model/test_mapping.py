@@ -242,7 +242,7 @@ WRONG: list[tuple[Any, Any, str]] = [
     (list[str], "abc", "expected an array, not a string"),
     (list[int], [1, "x"], "expected an integer, not a string"),
     (list[Point], [{"x": 1}], "expected an object of a model, not dict"),
-    (Color, "r", "expected one of 'r', 'b', not str"),
+    (Color, "r", "expected a member of Color: Color.RED ('r'), Color.BLUE ('b'), not str"),
     (datetime, "2020-01-01", "expected a datetime, not str"),
     (date, datetime(2020, 1, 1), "expected an ISO 8601 date"),
     (set[int | str], {1, "a"}, "a set of mixed types has no stable order in JSON; use a list, or one type"),
