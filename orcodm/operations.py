@@ -23,6 +23,9 @@ R_co = TypeVar("R_co", covariant=True)
 MAX_NAME_BYTES: Final = 1024
 """How long a collection, key, event type or relation kind may be, in bytes of UTF-8."""
 
+MAX_TOP_VALUES: Final = 10_000
+"""How far top values reach, offset and limit together: no engine counts more of them at once."""
+
 DEFAULT_LIMIT: Final = 10
 """How many results a page has where nobody says (the protocol's default)."""
 
@@ -99,6 +102,15 @@ def _count(instance: Any, attribute: Attribute[Any], number: Any) -> None:
         raise InvalidParameter(
             f"{attribute.name} must not be negative or beyond 64 bits: {number}",
             details={attribute.name: f"Must not be {number}."},
+        )
+
+
+def _top_values(instance: Any, attribute: Attribute[Any], number: Any) -> None:
+    _count(instance, attribute, number)
+    if instance.offset + number > MAX_TOP_VALUES:
+        raise InvalidParameter(
+            f"offset and limit reach beyond the {MAX_TOP_VALUES} most frequent values",
+            details={"aggregate": f"Must not reach beyond {MAX_TOP_VALUES} values."},
         )
 
 
@@ -581,7 +593,7 @@ class TopValues(Value):
 
     field: str
     offset: int = attrs.field(default=0, validator=_count)
-    limit: int = attrs.field(default=DEFAULT_LIMIT, validator=_count)
+    limit: int = attrs.field(default=DEFAULT_LIMIT, validator=_top_values)
 
 
 Aggregate = Stats | Ranges | Distances | TimeSeries | TopValues

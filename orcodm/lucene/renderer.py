@@ -134,6 +134,8 @@ def _word(text: str, reserved: frozenset[str] = _RESERVED) -> str:
 
 def _pattern(pattern: str) -> str:
     """A wildcard pattern, whose own backslashes stay as they are."""
+    if pattern in _RESERVED:
+        return f"\\{pattern}"
     parts = _WILDCARDS.split(pattern)
     escaped = [part if index % 2 else _SPECIAL.sub(_ESCAPED, part) for index, part in enumerate(parts)]
     # Only the first part is at the start of the word.

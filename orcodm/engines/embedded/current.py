@@ -13,6 +13,7 @@ is looked at. So the index never holds anything that this look at the database d
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sqlite3
 import tempfile
@@ -38,6 +39,8 @@ from .store import LATELY, Store
 
 R = TypeVar("R")
 
+_log = logging.getLogger("orcodm.index")
+
 FEW: Final = 500
 """So many documents are evaluated without an index being there at all."""
 SOME: Final = 1_000
@@ -60,6 +63,8 @@ PATIENCE: Final = 10.0
 """Seconds to wait for another process that is indexing."""
 PAUSE: Final = 5.0
 """Seconds until indexing is tried again after it failed."""
+REFUSED_QUERIES: Final = 1_000
+"""How many texts of queries are remembered that the index cannot answer."""
 
 
 @define(eq=False)
@@ -227,17 +232,24 @@ class Current:
             self._catch_up(anew=True)
 
     def _fail(self, query: str) -> None:
-        """The index failed a query: it is damaged, and made anew by the next search.
+        """The index failed a query: where its files are damaged, the next search rebuilds it.
 
-        Unless the query has failed before: then it is too much for any index.
+        Where they are not, the query is too much for any index, and the files are not looked at for it again.
         """
         with self._lock:
-            if query not in self._refused:
-                self._refused.add(query)
+            generation, directory = self._generation, self._directory
+            if query in self._refused or generation is None or directory is None:
+                return
+            if directory.damaged(generation):
+                _log.warning("the search index of %s is damaged, and is rebuilt", self._store.name)
                 self._generation = None
                 self._progress = Progress()
-                if self._directory is not None:
-                    self._directory.forget()
+                directory.forget()
+                return
+            if len(self._refused) >= REFUSED_QUERIES:
+                self._refused.clear()
+            self._refused.add(query)
+            _log.warning("the search index cannot answer %.200r: all documents are evaluated", query)
 
     def close(self) -> None:
         """Stop indexing, and remove what a database in memory had on disk."""
@@ -329,8 +341,11 @@ class Current:
                 self._catch_up()
             except (SessionClosed, WriterBusy):
                 pass
-            except OrcodmError:
+            except OrcodmError as error:
                 # A search says what is wrong where it matters; without an index it is only slower.
+                _log.warning(
+                    "the search index of %s cannot be brought up to date: %s", self._store.name, error
+                )
                 self._failed_at = time.monotonic()
             finally:
                 self._indexing.release()

@@ -19,8 +19,11 @@ This is the one module that meets tantivy's exceptions; they leave it as `IndexF
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
+import struct
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
@@ -299,6 +302,33 @@ def terms(
         return searcher.terms_with_prefix(field, beginning, among)
 
 
+_GENERATION: Final = re.compile(r"[0-9a-f]{8}")
+_PARTS: Final = ("fast", "fieldnorm", "idx", "pos", "store", "term")
+"""The files of a segment."""
+_FOOTER: Final = struct.Struct("<II")
+_MAGIC: Final = 1337
+
+
+def _is_generation(directory: Path) -> bool:
+    """Whether a directory is one that an index made here: anything else that lies there is somebody's own."""
+    return (
+        _GENERATION.fullmatch(directory.name) is not None
+        and not directory.is_symlink()
+        and (directory / "meta.json").is_file()
+    )
+
+
+def _sound(file: Path) -> bool:
+    """Whether a file of Tantivy has the checksum that stands at its end: body, JSON, its length, a number."""
+    data = memoryview(file.read_bytes())
+    length, magic = _FOOTER.unpack(data[-_FOOTER.size :])
+    body = len(data) - _FOOTER.size - length
+    if magic != _MAGIC or body < 0:
+        return False
+    stated: int = orjson.loads(data[body : -_FOOTER.size])["crc"]
+    return stated == zlib.crc32(data[:body])
+
+
 class Generation:
     """An open index and the state it was opened with."""
 
@@ -380,6 +410,20 @@ class IndexDirectory:
         """A new, empty generation. It becomes the valid one by its first commit."""
         return Generation(self.path, {"generation": secrets.token_hex(4), "applied": 0})
 
+    def damaged(self, generation: Generation) -> bool:
+        """Whether a file of a generation is not what was written, by Tantivy's own checksums.
+
+        A query may fail for reasons of its own; the files tell whether the index did.
+        """
+        directory = self.path / generation.name
+        try:
+            segments = orjson.loads((directory / "meta.json").read_bytes())["segments"]
+            names = [segment["segment_id"].replace("-", "") for segment in segments]
+            files = [directory / f"{name}.{part}" for name in names for part in _PARTS]
+            return not all(map(_sound, [*files, *directory.glob("*.del")]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return True
+
     @contextmanager
     def writing(self, generation: Generation) -> Iterator[Writer]:
         """A writer on this generation, for who has the lock."""
@@ -405,7 +449,7 @@ class IndexDirectory:
             temporary.write_bytes(orjson.dumps({**state, "checksum": _checksum(state)}))
             os.replace(temporary, self.path / _STATE)
             for other in self.path.iterdir():
-                if other.is_dir() and other.name != generation.name:
+                if other.name != generation.name and _is_generation(other):
                     shutil.rmtree(other, ignore_errors=True)
 
     def forget(self) -> None:

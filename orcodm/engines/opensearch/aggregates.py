@@ -15,13 +15,13 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from ...errors import InvalidParameter
 from ...lucene.casts import Cast, cast_of, plain
 from ...lucene.entries import field_name
 from ...lucene.evaluator import find_near
 from ...lucene.geometry import RADIUS, UNITS
 from ...lucene.tree import Bound, Node, Range
 from ...operations import (
+    MAX_TOP_VALUES,
     Aggregate,
     AggregateResult,
     Bucket,
@@ -44,8 +44,6 @@ from .compile import NUMBERS, PATHS, Query, compile_tree, forms_of_cast
 from .fields import BOOLEAN, DATE, EXACT, INTEGER, LONG, NUMBER, POINT, STRING, mark, read_ordered, repeated
 from .names import path
 
-MOST_VALUES: Final = 10_000
-"""How deep the most frequent values may be paged into."""
 _MARGIN: Final = 100
 _MOST_POWERS: Final = 40
 
@@ -302,11 +300,6 @@ def _top_values(aggregate: TopValues) -> Plan:
         forms_of_cast(cast[0])
         name = cast[1]
     end = aggregate.offset + aggregate.limit
-    if end > MOST_VALUES:
-        raise InvalidParameter(
-            f"offset and limit reach beyond the {MOST_VALUES} most frequent values",
-            details={"aggregate": f"Must not reach beyond {MOST_VALUES} values."},
-        )
     if name.startswith("@"):
         fields = {STRING: PATHS[name]} if name in PATHS else {NUMBER: NUMBERS.get(name, name)}
     else:
@@ -314,11 +307,11 @@ def _top_values(aggregate: TopValues) -> Plan:
     body: dict[str, Any] = {}
     for form, field in fields.items():
         # The spellings of a value are put together here, so all of them are to be known.
-        body[form] = {"terms": {"field": field, "size": end + _MARGIN if cast is None else MOST_VALUES}}
+        body[form] = {"terms": {"field": field, "size": end + _MARGIN if cast is None else MAX_TOP_VALUES}}
         body[f"count {form}"] = {"value_count": {"field": field}}
     body["long"] = {"value_count": {"field": LONG + path(name)}}
     for marks in ("again", "nulls"):
-        body[marks] = {"terms": {"field": marks, "include": f"{mark(name)}.*", "size": MOST_VALUES}}
+        body[marks] = {"terms": {"field": marks, "include": f"{mark(name)}.*", "size": MAX_TOP_VALUES}}
 
     def read(answer: Any) -> TopValuesResult:
         again = _counts(answer["again"])
