@@ -86,8 +86,10 @@ def _fail(message: str, code: int) -> None:
 
 
 @contextmanager
-def _opened(url: str) -> Iterator[Engine]:
-    engine = connect(url)
+def _opened(url: str, create: bool = False) -> Iterator[Engine]:
+    """The engine of a command. Only one that writes may make a file: a mistyped name is an error."""
+    options = {"create": False} if url.partition(":")[0].lower() == "sqlite" and not create else {}
+    engine = connect(url, **options)
     try:
         yield engine
     finally:
@@ -401,7 +403,11 @@ def import_(
     counts = {"written": 0, "there already": 0, "failed": 0}
     source: BinaryIO = sys.stdin.buffer if str(file) == "-" else file.open("rb")
     size = file.stat().st_size if file.is_file() else None
-    with _opened(url) as engine, source, _progress("importing", size, DownloadColumn()) as advance:
+    with (
+        _opened(url, create=True) as engine,
+        source,
+        _progress("importing", size, DownloadColumn()) as advance,
+    ):
         for loaded in transfer.load(engine, _counted(source, advance)):
             if loaded.error is not None:
                 counts["failed"] += 1

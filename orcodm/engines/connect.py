@@ -14,6 +14,7 @@ FORMS: Final = """
   sqlite:////var/lib/app.db                     a file, absolute
   sqlite:///app.db?synchronous=NORMAL           faster; a power cut may undo the last moments
   sqlite:///app.db?search_seconds=5             a search that takes longer ends in QueryTimeout (60)
+  sqlite:///app.db?mode=rw                      a file that has to be there (rwc: it is made where it is not)
   https://KEY@host                              a server that speaks Orchestrate v0
   opensearch://h1:9200,h2:9200                  an OpenSearch cluster"""
 
@@ -62,6 +63,8 @@ def _sqlite(url: str) -> tuple[str, dict[str, Any]]:
     path = unquote(parts.path[1:])
     if not path or path.endswith("/") or "\0" in path:
         raise _invalid(url, "it names no file; a database in RAM is memory:")
+    if ":memory:" in path:
+        raise _invalid(url, "a database in RAM is memory:")
     synchronous = options.pop("synchronous", "FULL").upper()
     if synchronous not in ("NORMAL", "FULL"):
         raise _invalid(url, f"synchronous is NORMAL or FULL, not {synchronous!r}")
@@ -71,6 +74,10 @@ def _sqlite(url: str) -> tuple[str, dict[str, Any]]:
             found["search_seconds"] = float(seconds)
         except ValueError:
             raise _invalid(url, f"search_seconds is a number, not {seconds!r}") from None
+    mode = options.pop("mode", "rwc")
+    if mode not in ("rw", "rwc"):
+        raise _invalid(url, f"mode is rw or rwc, not {mode!r}")
+    found["create"] = mode == "rwc"
     if options:
         raise _invalid(url, f"there is no option {', '.join(options)}")
     return path, found

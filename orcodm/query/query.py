@@ -7,6 +7,7 @@ meanwhile: `listing` says how.
 
 from __future__ import annotations
 
+import html
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeAlias, TypeVar, cast, overload
 
@@ -257,13 +258,14 @@ class Query(Summaries, Unread, Generic[D]):
         after: str = "</em>",
         width: int | None = 100,
         most: int = 5,
-        escape: Callable[[str], str] | None = None,
+        escape: Callable[[str], str] | None = html.escape,
     ) -> Highlights[D]:
         """The results with what the query found in their texts: `hit.document`, `hit[User.bio]`.
 
         Of the given fields, or of all; `before` and `after` are the marks. Of a text come at most `most`
         passages of about `width` characters, or all of it where `width` is None. `escape` is applied to the
-        text and not to the marks: `html.escape` where they are HTML. Raises `InvalidFilter`.
+        text and not to the marks, which makes it safe to show as HTML; None leaves the text as it is. Raises
+        `InvalidFilter`.
         """
         from .highlights import highlights
 

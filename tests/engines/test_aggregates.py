@@ -142,6 +142,8 @@ SNOWFLAKE = 1850000000000000000
 def test_ranges_count_what_a_filter_finds(
     engine: Engine, edges: list[float], steps: list[Any], where: str, request: pytest.FixtureRequest
 ) -> None:
+    if any(abs(edge) >= 2**63 for edge in edges):
+        request.getfixturevalue("exact")
     if where == "indexed":
         request.getfixturevalue("early")
         put_all(engine, {f"{n:02}": {"n": n} for n in range(99)}, collection="crowd")

@@ -110,8 +110,9 @@ class EmbeddedEngine(Closing):
         synchronous: Synchronous = "FULL",
         busy_seconds: float = BUSY_SECONDS,
         search_seconds: float = SEARCH_SECONDS,
+        create: bool = True,
     ) -> None:
-        self._store = Store(path, synchronous=synchronous, busy_seconds=busy_seconds)
+        self._store = Store(path, synchronous=synchronous, busy_seconds=busy_seconds, create=create)
         self._searcher = search.Searcher(self._store, search_seconds)
         self._workers: dict[bool, ThreadPoolExecutor] = {}
         self._starting = threading.Lock()

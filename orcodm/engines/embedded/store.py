@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import threading
 import time
 import weakref
@@ -94,9 +95,16 @@ class Store:
     """The database file (None: in memory), from any thread and across forks."""
 
     def __init__(
-        self, path: str | None, *, synchronous: Synchronous = "FULL", busy_seconds: float = BUSY_SECONDS
+        self,
+        path: str | None,
+        *,
+        synchronous: Synchronous = "FULL",
+        busy_seconds: float = BUSY_SECONDS,
+        create: bool = True,
     ) -> None:
-        self.path = path if path is None else os.path.abspath(path)
+        self.path = path if path is None else os.path.realpath(path)
+        if self.path is not None:
+            _check_file(self.path, create)
         self._synchronous = synchronous
         self._busy_seconds = busy_seconds
         self._closed = False
@@ -359,6 +367,26 @@ def _end(cursor: Cursor, word: str) -> None:
     if cursor.connection.in_transaction:
         with suppress(sqlite3.Error):
             cursor.execute(word)
+
+
+def _check_file(path: str, create: bool) -> None:
+    """Look at a file before SQLite does. Raises `StorageError`."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        if create:
+            return
+        raise StorageError(f"no such file: {path}") from None
+    if stat.S_ISDIR(found.st_mode):
+        raise StorageError(f"{path} is a directory: name the file of the database")
+    if found.st_nlink > 1:
+        # SQLite keeps a log for each name: writers by two names would lose each other's commits.
+        raise StorageError(
+            f"{path} has {found.st_nlink} names (hard links), and writers that use different ones would lose "
+            "each other's commits: remove the others, or make them symbolic links"
+        )
+    if not create and found.st_size == 0:
+        raise StorageError(f"{path} is empty: there is no database in it")
 
 
 def _close_all(cursors: list[Cursor]) -> None:

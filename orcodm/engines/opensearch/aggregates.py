@@ -86,7 +86,9 @@ if (doc.containsKey(params.field)) for (point in doc[params.field]) {{
 _QUARTERS: Final = """
 if (doc.containsKey(params.field)) for (value in doc[params.field]) {
   long moment = params.dates ? ((ZonedDateTime) value).toInstant().toEpochMilli() : (long) value;
-  state.counts.merge('' + Math.floorDiv(moment, 900000L), 1L, Long::sum);
+  long quarter = moment / 900000L;
+  if (moment < 0 && moment % 900000L != 0) quarter -= 1;
+  state.counts.merge('' + quarter, 1L, Long::sum);
 }
 """
 

@@ -158,6 +158,6 @@ def test_an_index_of_the_first_version_goes_on_and_moves_to_this_one(url: str) -
         assert found(engine, "bab*") == ["b"]
         engine.reindex()
     [index] = httpx.get(f"{host}/{address.prefix}/_mapping").json().values()
-    assert index["mappings"]["_meta"]["orcodm"] == mapping.VERSION == 2
+    assert index["mappings"]["_meta"]["orcodm"] == mapping.VERSION == 3
     assert "words" not in index["mappings"]["properties"]
     engine.close()
