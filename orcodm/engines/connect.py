@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -98,4 +99,6 @@ def _named(module: str, name: str, url: str, options: dict[str, Any]) -> Engine:
 
 
 def _invalid(url: object, reason: str) -> InvalidURL:
+    if isinstance(url, str):  # what stands before an @ is a key, or a name and a password
+        url = re.sub(r"(^|//)[^/?#]*@", r"\1***@", url)
     return InvalidURL(f"{url!r} is no engine URL: {reason}. The forms are:{FORMS}")

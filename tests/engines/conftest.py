@@ -150,7 +150,7 @@ def engine(request: pytest.FixtureRequest, opener: Opener) -> Iterator[Engine]:
 
 @pytest.fixture
 def exact(request: pytest.FixtureRequest) -> None:
-    """For what a cluster does by doubles, or refuses: Decimals and integers beyond them, times, their sums."""
+    """For what a cluster does by doubles, or refuses: Decimals, integers beyond 64 bits, times."""
     name = str(request.node.callspec.params.get("engine", ""))
     if name.startswith("opensearch"):
         pytest.skip("OpenSearch compares these by doubles, or refuses them (README)")

@@ -10,7 +10,7 @@ import pytest
 
 from orcodm.engines.connect import connect
 from orcodm.engines.embedded.engine import EmbeddedEngine
-from orcodm.errors import InvalidURL, QueryTimeout
+from orcodm.errors import InvalidURL, QueryTimeout, StorageError
 from orcodm.operations import Get, Put, Search
 
 
@@ -93,3 +93,29 @@ print(*sorted(name for name in set(sys.modules) - before if name.startswith("orc
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert not {"orcodm.engines.http", "orcodm.engines.opensearch"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "url", ["htps://SECRET@host", "postgres://user:SECRET@host/db", "sqlite://SECRET@host/x", "SECRET@host"]
+)
+def test_what_stands_before_an_at_sign_is_not_shown(url: str) -> None:
+    with pytest.raises(InvalidURL) as refused:
+        connect(url)
+    assert "SECRET" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["missing.db", "folder", "empty.db"])
+def test_a_file_that_has_to_be_there_is_not_made(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "empty.db").touch()
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(StorageError, match=name):
+        connect(f"sqlite:///{tmp_path}/{name}?mode=rw")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_file_with_two_names_is_refused(tmp_path: Path) -> None:
+    connect(f"sqlite:///{tmp_path}/a.db").close()
+    (tmp_path / "b.db").hardlink_to(tmp_path / "a.db")
+    with pytest.raises(StorageError, match="hard links"):
+        connect(f"sqlite:///{tmp_path}/b.db")
