@@ -258,6 +258,8 @@ SET_CLOCKS = [
 def test_a_time_series_where_clocks_are_set(
     engine: Engine, interval: str, zone: str, beside: str, request: pytest.FixtureRequest
 ) -> None:
+    if (zone, interval) == ("Australia/Lord_Howe", "hour"):
+        request.getfixturevalue("exact")  # where clocks are set by half an hour, a cluster counts whole hours
     if beside == "indexed":
         request.getfixturevalue("early")
     put_all(engine, {f"{n}": {"when": moment} for n, moment in enumerate(SET_CLOCKS)})
