@@ -108,7 +108,7 @@ def served(url: str) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     command = orcodm_command("serve", url, "--port", str(port), "--log-level", "warning")
-    with subprocess.Popen(command) as server:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:  # it prints its address
         try:
             engine = connect(f"http://127.0.0.1:{port}")
             while server.poll() is None:

@@ -16,9 +16,6 @@ def test_an_example_runs(example: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.cluster
-@pytest.mark.xfail(
-    reason="a cluster prints other lines since loops list their paths; the cause is not known yet"
-)
 def test_a_move_to_a_cluster_changes_nothing(cluster_url: str, prefix: str, tmp_path: Path) -> None:
     example = EXAMPLES[[path.stem for path in EXAMPLES].index("cluster")]
     assert run(example, tmp_path, f"{cluster_url}/{prefix}?fresh=true") == run(example, tmp_path)

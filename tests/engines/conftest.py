@@ -140,20 +140,33 @@ def opener(server: Server, request: pytest.FixtureRequest) -> Opener:
     return opened
 
 
+DIFFERS_ON_A_CLUSTER = {
+    "compared_by_what_it_is[*-long]": "decimals of more than 15 digits are compared by the nearest double",
+    "compared_by_what_it_is[*-opens]": "an order by times of day is refused",
+    "test_decimals_are_summed_and_counted*": "sums are sums of doubles",
+    "is_what_python_makes[*-@decimal.]": "texts and JSON numbers in one field are ordered and summed apart",
+    "is_what_python_makes[*-@time.]": "an order by times of day is refused",
+    "where_clocks_are_set[*-hour-Australia/Lord_Howe]": "half an hour that comes twice is one bucket",
+}
+"""What the README says that OpenSearch does otherwise: by test, why. One that passes again fails the run."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        if str(parameters.get("engine", "")).startswith("opensearch"):
+            for pattern, reason in DIFFERS_ON_A_CLUSTER.items():
+                before, _, after = pattern.partition("*")
+                if before in item.name and item.name.endswith(after):
+                    item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+
+
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest, opener: Opener) -> Iterator[Engine]:
     """An empty engine; closed when the test ends."""
     folder = request.getfixturevalue("tmp_path") if request.param == "sqlite" else Path()
     with opener(request.param, folder) as engine:
         yield engine
-
-
-@pytest.fixture
-def exact(request: pytest.FixtureRequest) -> None:
-    """For what a cluster does by doubles, or refuses: Decimals, integers beyond 64 bits, times."""
-    name = str(request.node.callspec.params.get("engine", ""))
-    if name.startswith("opensearch"):
-        pytest.skip("OpenSearch compares these by doubles, or refuses them (README)")
 
 
 @pytest.fixture

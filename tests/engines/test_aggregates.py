@@ -142,8 +142,6 @@ SNOWFLAKE = 1850000000000000000
 def test_ranges_count_what_a_filter_finds(
     engine: Engine, edges: list[float], steps: list[Any], where: str, request: pytest.FixtureRequest
 ) -> None:
-    if any(abs(edge) >= 2**63 for edge in edges):
-        request.getfixturevalue("exact")
     if where == "indexed":
         request.getfixturevalue("early")
         put_all(engine, {f"{n:02}": {"n": n} for n in range(99)}, collection="crowd")
@@ -258,8 +256,6 @@ SET_CLOCKS = [
 def test_a_time_series_where_clocks_are_set(
     engine: Engine, interval: str, zone: str, beside: str, request: pytest.FixtureRequest
 ) -> None:
-    if (zone, interval) == ("Australia/Lord_Howe", "hour"):
-        request.getfixturevalue("exact")  # where clocks are set by half an hour, a cluster counts whole hours
     if beside == "indexed":
         request.getfixturevalue("early")
     put_all(engine, {f"{n}": {"when": moment} for n, moment in enumerate(SET_CLOCKS)})

@@ -85,7 +85,6 @@ FIELDS: list[tuple[str, list[str], Callable[[str], Any]]] = [
 
 
 @pytest.mark.parametrize(("name", "texts", "read"), FIELDS, ids=["long", "price", "at", "day", "opens"])
-@pytest.mark.usefixtures("exact")
 def test_a_field_is_ordered_and_compared_by_what_it_is(
     watched: Watched, where: str, name: str, texts: list[str], read: Callable[[str], Any]
 ) -> None:
@@ -117,7 +116,6 @@ def test_a_field_is_ordered_and_compared_by_what_it_is(
     assert shown == Counter(by_key.values())
 
 
-@pytest.mark.usefixtures("exact")
 def test_decimals_are_summed_and_counted_as_what_they_are(watched: Watched, where: str) -> None:
     prices = ["0.1", "0.2", "0.30", "10.50", "-3", "1E+2"]
     put_all(watched, {f"{n}": {"price": price} for n, price in enumerate(prices)}, collection="sales")
@@ -138,7 +136,6 @@ def test_decimals_are_summed_and_counted_as_what_they_are(watched: Watched, wher
     ]
 
 
-@pytest.mark.usefixtures("exact")
 def test_dates_are_counted_between_dates(watched: Watched, where: str) -> None:
     put_all(watched, {f"{n:02}": {"at": text} for n, text in enumerate(MOMENTS)}, collection="sales")
     edges = [datetime(1800, 1, 1), datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, 0, 0, 0, 1), None]
@@ -170,7 +167,6 @@ MIXED = (
 @pytest.mark.parametrize("name", sorted(casts.CASTS))
 @examples(20)
 @given(values=st.lists(st.lists(MIXED, max_size=2) | MIXED, max_size=10), descending=st.booleans())
-@pytest.mark.usefixtures("exact")
 def test_what_a_cast_makes_of_values_is_what_python_makes(
     engine: Engine, early: None, name: str, values: list[Any], descending: bool
 ) -> None:

@@ -41,7 +41,20 @@ from ...operations import (
 )
 from ...times import INTERVALS, zone_of
 from .compile import NUMBERS, PATHS, Query, compile_tree, forms_of_cast
-from .fields import BOOLEAN, DATE, EXACT, INTEGER, LONG, NUMBER, POINT, STRING, mark, read_ordered, repeated
+from .fields import (
+    BOOLEAN,
+    DATE,
+    EXACT,
+    INTEGER,
+    LONG,
+    NUMBER,
+    POINT,
+    STRING,
+    double,
+    mark,
+    read_ordered,
+    repeated,
+)
 from .names import path
 
 _MARGIN: Final = 100
@@ -177,7 +190,9 @@ def _finite(figure: float | str | None) -> float:
 def _ranges(aggregate: Ranges) -> Plan:
     field, buckets = _number_field(aggregate.field), aggregate.buckets
     ranges = [
-        {"key": f"{number}"} | ({} if low is None else {"from": low}) | ({} if high is None else {"to": high})
+        {"key": f"{number}"}
+        | ({} if low is None else {"from": double(low)})
+        | ({} if high is None else {"to": double(high)})
         for number, (low, high) in enumerate(buckets)
     ]
     open_ones = [number for number, bounds in enumerate(buckets) if bounds == (None, None)]
@@ -215,8 +230,8 @@ def _within(field: str, low: float | None, high: float | None) -> Query:
 def _sides(buckets: tuple[Bucket, ...]) -> dict[str, list[float]]:
     # The parameters of a script cannot be null.
     return {
-        "low": [-_LARGEST if low is None else low for low, _ in buckets],
-        "high": [_LARGEST if high is None else high for _, high in buckets],
+        "low": [-_LARGEST if low is None else double(low) for low, _ in buckets],
+        "high": [_LARGEST if high is None else double(high) for _, high in buckets],
         "open": [high is None for _, high in buckets],
     }
 
@@ -355,8 +370,9 @@ def _grouped(cast: Cast, found: list[tuple[int, int, Any]]) -> list[tuple[int, i
     groups: dict[Any, tuple[int, int, Any]] = {}
     for count, rank, leaf in found:
         for _, value in cast.pairs([leaf]):
-            others, _, spelled = groups.get(value, (0, rank, leaf))
-            groups[value] = count + others, rank, min(leaf, spelled, key=str)
+            others, *known = groups.get(value, (0, rank, leaf))
+            first, spelled = min((rank, leaf), known, key=lambda one: str(one[1]))
+            groups[value] = count + others, first, spelled
     return list(groups.values())
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias
 
@@ -60,6 +59,7 @@ from .fields import (
     POINT,
     STRING,
     WORDS,
+    double,
     is_long,
     ordered,
     shortened,
@@ -418,13 +418,9 @@ def _cast_query(node: Any, cast: Cast, name: str) -> list[Query]:
     if (low is None and node.lower is not None) or (high is None and node.upper is not None):
         return []
     if cast is DECIMAL_CAST:
-        low, high = (None if edge is None else _finite(float(edge)) for edge in (low, high))  # type: ignore[assignment]
+        low, high = (None if edge is None else double(edge) for edge in (low, high))  # type: ignore[assignment]
     interval = _interval(low, _closed(node.lower), high, _closed(node.upper))
     return [{"range": {each: interval}} for each in names]
-
-
-def _finite(value: float) -> float:
-    return min(max(value, -sys.float_info.max), sys.float_info.max)
 
 
 def _is_path(field: str | None) -> bool:

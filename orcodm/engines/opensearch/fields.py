@@ -22,6 +22,7 @@ from collections import Counter
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
+from math import inf
 from typing import Any, Final, get_args
 
 from attrs import frozen
@@ -217,7 +218,7 @@ def _one(source: dict[str, Any], at: str, leaf: Leaf) -> None:
         if _is_plain(leaf):
             return
         if (number := decimal(leaf)) is not None:
-            source[DECIMAL + at] = _double(number)
+            source[DECIMAL + at] = double(number)
         if (instant := date(leaf)) is not None:
             source[DATE + at], source[INSTANT + at] = instant // 1000, instant
         elif is_long(leaf):
@@ -230,8 +231,13 @@ def _one(source: dict[str, Any], at: str, leaf: Leaf) -> None:
         _several(source, at, [leaf], at)
 
 
-def _double(number: Decimal) -> float:
-    return min(max(float(number) + 0.0, -sys.float_info.max), sys.float_info.max)
+def double(number: Decimal | float) -> float:
+    """The nearest finite double: what an index has of a number. Minus zero is zero, as it is stored."""
+    try:
+        nearest = float(number)
+    except OverflowError:  # an integer; of a Decimal it is infinity
+        nearest = inf if number > 0 else -inf
+    return min(max(nearest, -sys.float_info.max), sys.float_info.max) + 0.0
 
 
 def _several(source: dict[str, Any], name: str, leaves: list[Leaf], at: str | None = None) -> None:
@@ -244,7 +250,7 @@ def _several(source: dict[str, Any], name: str, leaves: list[Leaf], at: str | No
     for position, text in enumerate(strings):
         forms.setdefault(STRING, []).append(text)
         if (number := decimal(text)) is not None:
-            forms.setdefault(DECIMAL, []).append(_double(number))
+            forms.setdefault(DECIMAL, []).append(double(number))
         instant = date(text)
         if instant is not None:
             dates.add(position)
