@@ -13,6 +13,7 @@ nothing ever backtracks.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -23,6 +24,9 @@ MAX_NODES: Final = 10_000
 """How large an expression may be, repetitions written out."""
 
 MAX_NESTING: Final = 50
+
+MAX_LEARNED: Final = 200_000
+"""How many states, expressions and derivatives an automaton keeps before it begins anew."""
 
 Ranges = tuple[tuple[int, int], ...]
 # An expression is the number of a node in its `_Nodes`. A node is one of
@@ -62,49 +66,73 @@ def parse(pattern: str, lower: bool = True) -> tuple[list[Node], int]:
 
 
 class _Automaton:
-    """The deterministic automaton of a pattern, as far as it was needed."""
+    """The deterministic automaton of a pattern, as far as it was needed. Any number of threads may use it."""
 
-    __slots__ = ("_accepts", "_lower", "_moves", "_nodes", "_numbers", "_pattern", "_sets")
+    __slots__ = ("_lower", "_pattern", "_table")
 
     def __init__(self, pattern: str, lower: bool) -> None:
         self._pattern = pattern
         self._lower = lower
-        self._start()
+        self._table = _Table(pattern, lower)
 
-    def _start(self) -> None:
+    def matches(self, token: str) -> bool:
+        table = self._table  # another thread may replace it meanwhile
+        if table.size > MAX_LEARNED:
+            # What was learned is forgotten, so that memory stays bounded.
+            table = self._table = _Table(self._pattern, self._lower)
+        moves, state = table.moves, 1
+        for character in token:
+            following = moves[state].get(character)
+            if following is None:
+                following = table.learn(state, character)
+            if not following:
+                return False
+            state = following
+        return table.accepts[state]
+
+
+class _Table:
+    """The states of an automaton by number, and the moves between them that were learned.
+
+    Whoever holds a number of a state finds everything about it without the lock: states are only ever added,
+    and a move is written when the state that it leads to is complete.
+    """
+
+    __slots__ = ("_lock", "_nodes", "_numbers", "_sets", "accepts", "moves")
+
+    def __init__(self, pattern: str, lower: bool) -> None:
+        self._lock = threading.Lock()
         self._nodes = _Nodes()
-        expression = _Reader(self._pattern, self._lower, self._nodes).expression()
+        expression = _Reader(pattern, lower, self._nodes).expression()
         self._numbers: dict[frozenset[int], int] = {}
         self._sets: list[frozenset[int]] = []
-        self._moves: list[dict[str, int]] = []
-        self._accepts: list[bool] = []
+        self.moves: list[dict[str, int]] = []
+        self.accepts: list[bool] = []
         self._state(frozenset())  # 0: nothing can follow
         self._state(frozenset((expression,)))
+
+    @property
+    def size(self) -> int:
+        """How much is kept: states, expressions and derivatives."""
+        return len(self._sets) + self._nodes.size
+
+    def learn(self, state: int, character: str) -> int:
+        """The state that a character leads to, which is found without asking from now on."""
+        with self._lock:
+            found: set[int] = set()
+            for expression in self._sets[state]:
+                found |= self._nodes.after(expression, ord(character))
+            following = self.moves[state][character] = self._state(frozenset(found))
+            return following
 
     def _state(self, expressions: frozenset[int]) -> int:
         number = self._numbers.get(expressions)
         if number is None:
             number = self._numbers[expressions] = len(self._sets)
             self._sets.append(expressions)
-            self._moves.append({})
-            self._accepts.append(any(self._nodes.nullable[e] for e in expressions))
+            self.moves.append({})
+            self.accepts.append(any(self._nodes.nullable[e] for e in expressions))
         return number
-
-    def matches(self, token: str) -> bool:
-        if len(self._sets) > MAX_NODES or self._nodes.size > 20 * MAX_NODES:
-            self._start()  # what was learned is forgotten, so that memory stays bounded
-        state = 1
-        for character in token:
-            following = self._moves[state].get(character)
-            if following is None:
-                found: set[int] = set()
-                for expression in self._sets[state]:
-                    found |= self._nodes.after(expression, ord(character))
-                following = self._moves[state][character] = self._state(frozenset(found))
-            if not following:
-                return False
-            state = following
-        return self._accepts[state]
 
 
 class _Nodes:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import re
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -129,3 +133,24 @@ def test_any_text_is_a_pattern_or_an_error(pattern: str, token: str):
 )
 def test_no_pattern_takes_more_than_linear_time(pattern: str, token: str):
     regexp(pattern)(token)  # for ever, were it to backtrack
+
+
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Threads take turns as often as the interpreter can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("restless")
+def test_threads_share_an_automaton():
+    tokens = ["".join(random.Random(seed).choices("ab", k=12)) for seed in range(200)]
+    python = re.compile("(a|b)*a(a|b){6}")
+    expected = [python.fullmatch(token) is not None for token in tokens]
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(40):
+            matches = regexp("(a|b)*a(a|b){6}")
+            for answers in threads.map(lambda _, test=matches: list(map(test, tokens)), range(4)):
+                assert answers == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import cached_property, lru_cache
 from typing import Final
@@ -82,6 +83,9 @@ def _exact_text(tree: Node) -> str | None:
 
 
 _remembered = lru_cache(maxsize=500)(Query)
+if hasattr(os, "register_at_fork"):
+    # Another thread of the parent may have held the lock of an automaton; in the child nobody releases it.
+    os.register_at_fork(after_in_child=_remembered.cache_clear)
 
 LONGEST_REMEMBERED: Final = 2_000
 """Queries of more characters are not remembered: a loop asks for documents by their keys, each query once."""
