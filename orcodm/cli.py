@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any, BinaryIO, Final
 
 import typer
 from rich.console import Console
@@ -33,7 +33,7 @@ from rich.text import Text
 from . import transfer
 from .engine import Engine
 from .engines.connect import connect
-from .errors import OrcodmError, UsageError
+from .errors import InvalidFile, OrcodmError, UsageError
 from .operations import Get, Search, SearchResult
 from .terminal import show
 from .values import encode
@@ -52,6 +52,9 @@ app.add_typer(keys_app, name="keys")
 
 Url = Annotated[str, typer.Argument(metavar="URL", help="The engine, such as sqlite:///app.db")]
 Collections = Annotated[list[str] | None, typer.Argument(help="Collections; all where none is named")]
+Reject = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A new file for the lines that cannot be stored")
+]
 KeysFile = Annotated[Path, typer.Option("--keys", help="The file with the hashes of the keys")]
 
 _out = Console(highlight=False, soft_wrap=True)
@@ -62,6 +65,8 @@ def main() -> None:
     """The entry point of the command `orcodm`."""
     try:
         code = app(standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except OrcodmError as error:
         _fail(str(error), 1)
     except typer.Exit as stop:
@@ -69,7 +74,9 @@ def main() -> None:
     except (typer.Abort, KeyboardInterrupt):
         _fail("interrupted", 130)
     except BrokenPipeError:
-        sys.exit(0)
+        # Who reads has enough (`| head`). What is buffered still would be written at the end of the process.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as error:
         _fail(str(error), 1)
     except Exception as error:
@@ -311,7 +318,7 @@ def _progress(what: str, total: int | None, unit: ProgressColumn | None = None) 
     columns = (TextColumn("{task.description}"), BarColumn(), unit or MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=_err, disable=not _err.is_terminal) as progress:
         task = progress.add_task(what, total=total)
-        yield lambda steps=1: progress.advance(task, steps)
+        yield lambda steps=1, **more: progress.update(task, **(more or {"advance": steps}))
 
 
 @app.command("export")
@@ -394,35 +401,102 @@ def _copy(lines: Iterable[bytes], file: BinaryIO, advance: Any) -> None:
 def import_(
     url: Url,
     file: Annotated[Path, typer.Argument(help="The file; - for standard input")],
+    reject: Reject = None,
 ) -> None:
     """Read what `export` wrote. What is there already is left alone, so it can be run again.
 
+    The file may be packed by gzip, bzip2, xz or zstd.
+
     \b
     orcodm import sqlite:///copy.db backup.jsonl
+    orcodm import sqlite:///copy.db backup.jsonl.gz --reject bad.jsonl
     """
-    counts = {"written": 0, "there already": 0, "failed": 0}
-    source: BinaryIO = sys.stdin.buffer if str(file) == "-" else file.open("rb")
-    size = file.stat().st_size if file.is_file() else None
-    with (
-        _opened(url, create=True) as engine,
-        source,
-        _progress("importing", size, DownloadColumn()) as advance,
-    ):
-        for loaded in transfer.load(engine, _counted(source, advance)):
-            if loaded.error is not None:
-                counts["failed"] += 1
-                print(f"orcodm: line {loaded.line}: {loaded.error}", file=sys.stderr)
-            else:
-                counts["written" if loaded.written else "there already"] += 1
-    print(", ".join(f"{count} {what}" for what, count in counts.items()), file=sys.stderr)
-    if counts["failed"]:
+    with _input(file) as source, _Rejected(reject) as rejected:
+        lines = transfer.entries(source)  # what is no export is refused before a file is made
+        counts = {"written": 0, "there already": 0}
+        size = file.stat().st_size if file.is_file() else None
+        with _opened(url, create=True) as engine, _progress("importing", size, DownloadColumn()) as advance:
+            last = 0
+            try:
+                for number, loaded in enumerate(transfer.store(engine, lines)):
+                    last = max(last, loaded.line)
+                    if loaded.error is None:
+                        counts["written" if loaded.written else "there already"] += 1
+                    elif isinstance(loaded.error, InvalidFile):
+                        rejected(str(loaded.error), loaded.text)
+                    else:
+                        rejected(f"line {loaded.line}: {loaded.error}", loaded.text)
+                    if size and number % 100 == 0:
+                        advance(completed=source.tell())
+                advance(completed=size)
+            except (OrcodmError, KeyboardInterrupt):
+                _tell(counts, rejected.count)
+                print(
+                    f"orcodm: stopped after line {last}; run the same command again to go on: "
+                    "what is stored is left alone",
+                    file=sys.stderr,
+                )
+                raise
+    _tell(counts, rejected.count)
+    if rejected.count:
         raise typer.Exit(1)
 
 
-def _counted(lines: Iterable[bytes], advance: Any) -> Iterator[bytes]:
-    for line in lines:
-        yield line
-        advance(len(line))
+def _tell(counts: dict[str, int], failed: int) -> None:
+    print(
+        ", ".join(f"{count} {what}" for what, count in (counts | {"failed": failed}).items()), file=sys.stderr
+    )
+
+
+@contextmanager
+def _input(file: Path) -> Iterator[BinaryIO]:
+    """The file that a command reads, or standard input."""
+    if str(file) != "-":
+        try:
+            opened = file.open("rb")
+        except OSError as error:
+            raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+        with opened:
+            yield opened
+    elif sys.stdin is None:
+        raise UsageError("- is standard input, which is closed; name a file")
+    else:
+        yield sys.stdin.buffer
+
+
+class _Rejected:
+    """The lines that failed: the first are told, all are kept in a new file where one is named."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.count = 0
+        self._path = path
+        try:
+            self._file = None if path is None else path.open("xb")
+        except FileExistsError as error:
+            raise UsageError(f"{path} exists already; name another file for the lines that fail") from error
+
+    def __call__(self, reason: str, text: bytes) -> None:
+        self.count += 1
+        if self.count <= ERRORS_SHOWN:
+            print("orcodm: " + " ".join(reason.split()), file=sys.stderr)
+        if self._file is not None and text:
+            self._file.write(text.rstrip(b"\r\n") + b"\n")
+
+    def __enter__(self) -> _Rejected:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None and self._path is not None:
+            self._file.close()
+            if not self._path.stat().st_size:
+                self._path.unlink()
+        if self.count > ERRORS_SHOWN:
+            kept = "--reject FILE keeps them" if self._path is None else f"{self._path} has all of them"
+            print(f"orcodm: and {self.count - ERRORS_SHOWN} more lines failed; {kept}", file=sys.stderr)
+
+
+ERRORS_SHOWN: Final = 10
+"""How many lines that failed are told one by one."""
 
 
 @app.command()

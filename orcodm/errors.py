@@ -366,6 +366,10 @@ class Unsupported(UsageError):
     """The engine does not have the capability that the operation needs."""
 
 
+class InvalidFile(UsageError):
+    """A file that is not what it is read as: another encoding or form, damaged, cut off, or not readable."""
+
+
 class InvalidKey(UsageError, ValueError):
     """A collection, key, type or kind that is empty, too long, or not Unicode text."""
 

@@ -10,13 +10,25 @@ Either way an import that was interrupted is simply run again: what is there alr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from itertools import chain
 from typing import Any, Final
 
 from attrs import evolve, frozen
 
 from .engine import Engine
-from .errors import Aborted, BadRequest, Conflict, InvalidValue, NotFound, OrcodmError, ProtocolError
+from .errors import (
+    Aborted,
+    BadRequest,
+    Conflict,
+    InvalidFile,
+    InvalidValue,
+    NotFound,
+    OrcodmError,
+    ProtocolError,
+    UsageError,
+)
+from .lines import Source, lines, name_of
 from .operations import (
     START,
     Batch,
@@ -41,7 +53,7 @@ from .operations import (
     Version,
 )
 from .refs import tombstone_ref, value_ref
-from .values import canonical, encode, read
+from .values import canonical, decode, encode, read
 from .wire.bodies import (
     Object,
     read_record,
@@ -157,69 +169,185 @@ def _versions(engine: Engine, collection: str, key: str) -> list[Version]:
 
 @frozen
 class Loaded:
-    """What became of one line: written, there already, or the error."""
+    """What became of one line: written, there already, or the error, with the text of the line."""
 
     line: int
     written: bool = True
     error: OrcodmError | None = None
-
-
-Unit = list[tuple[int, Any]]
-"""The entries, with the numbers of their lines, that are one thing: all versions of a key, or one line."""
+    text: bytes = b""
 
 
 @frozen
 class Line:
-    """A line that was read; the entry is None where it is none, and an error where it cannot be stored."""
+    """A line that was read; the entry is an error where it is no line of an export, or cannot be stored."""
 
     number: int
     entry: Any
-    size: int
+    text: bytes
 
     @property
     def place(self) -> tuple[str, str] | None:
         """Whose history it is a part of, if it is a part of one."""
-        try:
-            path = self.entry["path"]
-            return (path["collection"], path["key"]) if path.get("kind", "item") == "item" else None
-        except (KeyError, TypeError, AttributeError):
+        if isinstance(self.entry, OrcodmError):
             return None
+        path = self.entry["path"]
+        return (path["collection"], path["key"]) if path.get("kind", "item") == "item" else None
+
+    def failed(self, error: OrcodmError) -> Loaded:
+        return Loaded(self.number, False, error, self.text)
 
 
-def load(engine: Engine, lines: Iterable[bytes]) -> Iterator[Loaded]:
-    """Write the lines of an export; what is there already is left alone."""
+Unit = list[Line]
+"""The lines that are one thing: all versions of a key, or one line."""
+
+
+def load(engine: Engine, source: Source) -> Iterator[Loaded]:
+    """Write the lines of an export, and tell what became of each; what is there already is left alone.
+
+    The source is a path, an open file or pipe, or the lines. gzip, bzip2, xz and zstd are unpacked; byte
+    order marks and blank lines are skipped. A line that cannot be stored is given with its error. So is the
+    end of a file that is cut off or damaged, behind all that could be read. Raises `InvalidFile`, before
+    anything is written, for a file that cannot be opened or that is no export.
+    """
+    return store(engine, entries(source))
+
+
+def store(engine: Engine, lines: Iterable[Line]) -> Iterator[Loaded]:
+    """Write the lines that `entries` gives."""
     if not engine.capabilities.records:
-        yield from _write_units(engine, _units(_read(lines)))
+        yield from _write_units(engine, _units(lines))
         return
     chunk: list[Line] = []
     size = 0
-    for line in _read(lines):
+    for line in lines:
         # A history that other programs wrote stays together, as far as that goes.
         parts = not chunk or line.place is None or line.place != chunk[-1].place
-        if (parts and len(chunk) >= CHUNK) or (chunk and size + line.size > MAX_CHUNK):
+        if (parts and len(chunk) >= CHUNK) or (chunk and size + len(line.text) > MAX_CHUNK):
             yield from _restore(engine, chunk)
             chunk, size = [], 0
         chunk.append(line)
-        size += line.size
+        size += len(line.text)
     if chunk:
         yield from _restore(engine, chunk)
 
 
-def _read(lines: Iterable[bytes]) -> Iterator[Line]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            entry = read(line)
-        except InvalidValue as error:
-            entry = error
-        except ValueError:
-            entry = None
-        if isinstance(entry, dict) and "path" not in entry and "relation" in entry:
-            # The service's bulk import has relations without a path around their ends.
-            path = {name: entry.get(name) for name in ("source", "destination", "relation")}
-            entry = {"path": path | {"kind": "relationship"}, "value": entry.get("value") or {}}
-        yield Line(number, entry, len(line))
+def entries(source: Source) -> Iterator[Line]:
+    """The lines of an export, read.
+
+    Raises `InvalidFile` at once for a file that cannot be opened, or in whose first `CHUNK` lines there is
+    nothing of an export: what is wrong with it is said once, and not for each of its lines.
+    """
+    reading = _read(lines(source))
+    head: list[Line] = []
+    size = 0
+    for line in reading:
+        head.append(line)
+        size += len(line.text)
+        if not isinstance(line.entry, InvalidFile):
+            return chain(head, reading)
+        if len(head) >= CHUNK or size > MAX_CHUNK:
+            break
+    reading.close()
+    if head:
+        raise InvalidFile(_no_export(name_of(source), head[0]))
+    return iter(())
+
+
+def _no_export(name: str, first: Line) -> str:
+    text = first.text.strip()
+    if not text:
+        return str(first.entry)  # it could not be read at all
+    if text.startswith(b"["):
+        return (
+            f"{name} is a JSON array and no export of orcodm, which has one JSON object a line: "
+            f"take them out of the array first (jq -c '.[]')"
+        )
+    said = f"{name} is no export of orcodm: {first.entry}"
+    if isinstance(_value(text), dict):
+        return (
+            f"{said}. Plain objects are stored from Python: Collection.bulk() of documents; or write each as "
+            '{"path": {"collection": "users", "key": "ada"}, "value": {...}}'
+        )
+    return f"{said}. An export has one JSON object a line"
+
+
+def _value(text: bytes) -> Any:
+    """The value of a line, or None where it is no JSON."""
+    try:
+        return decode(text)
+    except ValueError:
+        return None
+
+
+def _read(texts: Iterator[bytes]) -> Generator[Line, None, None]:
+    number = 0
+    try:
+        for number, text in enumerate(texts, 1):
+            if not text.isspace() and text:
+                yield Line(number, _entry(text, number), text)
+    except InvalidFile as error:
+        # What was read before is stored, and then this is told.
+        yield Line(number + 1, error, b"")
+
+
+def _entry(text: bytes, number: int) -> Any:
+    """The entry of a line, with a path that can be read, or what is wrong with it."""
+    try:
+        entry = read(text)
+    except InvalidValue as error:
+        return error
+    except ValueError as error:
+        if number > 1 and not text.endswith(b"\n") and text.lstrip().startswith(b"{"):
+            return InvalidFile(f"line {number} is cut off, import the whole file again: {_shown(text)}")
+        return InvalidFile(f"line {number} is no JSON: {_shown(text)} ({error})")
+    if isinstance(entry, dict) and "path" not in entry and "relation" in entry:
+        # The service's bulk import has relations without a path around their ends.
+        path = {name: entry.get(name) for name in ("source", "destination", "relation")}
+        entry = {"path": path | {"kind": "relationship"}, "value": entry.get("value") or {}}
+    reason = _flaw(entry)
+    return entry if reason is None else InvalidFile(f"line {number} {reason}")
+
+
+def _shown(text: bytes) -> str:
+    shown = text.strip().decode(errors="backslashreplace")
+    return repr(shown if len(shown) <= 60 else f"{shown[:60]}...")
+
+
+def _flaw(entry: Any) -> str | None:
+    """What keeps an entry from being a line of an export, or None."""
+    if not isinstance(entry, dict):
+        return f"is {_KINDS.get(type(entry), 'a number')}, and no object"
+    path = entry.get("path")
+    if not isinstance(path, dict):
+        return 'has no "path"' if path is None else f'has a "path" that is no object: {path!r:.60}'
+    kind = path.get("kind", "item")
+    if kind not in ("item", "event", "relationship"):
+        return f'has a path of the kind {kind!r:.60}, and not "item", "event" or "relationship"'
+    parts: list[tuple[str, Any, tuple[str, ...]]] = [("path", path, _MEMBERS[kind])]
+    if kind == "relationship":
+        parts += [(end, path.get(end), ("collection", "key")) for end in ("source", "destination")]
+    for name, part, members in parts:
+        if not isinstance(part, dict):
+            return f'has a "{name}" that is no object: {part!r:.60}'
+        for member in members:
+            if member not in part:
+                return f'has a "{name}" without "{member}"'
+            if not isinstance(part[member], _TYPES.get(member, str)):
+                return f'has a "{name}" whose "{member}" cannot be {part[member]!r:.60}'
+    if "value" not in entry and path.get("tombstone") is not True:
+        return 'has no "value"'
+    return None
+
+
+_KINDS: Final = {list: "an array", str: "a text", bool: "a boolean", type(None): "null"}
+_MEMBERS: Final = {
+    "item": ("collection", "key"),
+    "event": ("collection", "key", "type", "timestamp", "ordinal"),
+    "relationship": ("source", "destination", "relation"),
+}
+_TYPES: Final[dict[str, Any]] = {
+    "timestamp": int, "ordinal": int, "source": object, "destination": object,
+}  # fmt: skip
 
 
 # -- as records ------------------------------------------------------------------------------------
@@ -244,7 +372,7 @@ def _restore(engine: Engine, chunk: list[Line]) -> Iterator[Loaded]:
         elif _is_current(engine, record):
             yield Loaded(line.number, False)
         else:
-            yield Loaded(line.number, False, outcome)
+            yield line.failed(outcome)
     yield from _write_units(engine, _units(others))
 
 
@@ -298,7 +426,7 @@ def _chained(versions: list[Any]) -> list[Any]:
 
 def _is_current(engine: Engine, record: Record) -> bool:
     """Whether what is there has the same value, under another ref."""
-    [(_, operation, _)] = _writes([(0, write_record(record))])
+    [(_, operation, _)] = _writes([Line(0, write_record(record), b"")])
     return not isinstance(operation, Delete) and _is_there(engine, operation, None)
 
 
@@ -306,17 +434,17 @@ def _is_current(engine: Engine, record: Record) -> bool:
 
 
 def _write_units(engine: Engine, units: Iterable[Unit]) -> Iterator[Loaded]:
-    pending: list[tuple[int, Any, str | None]] = []
+    pending: list[Write] = []
     for unit in units:
         try:
-            if isinstance(unit[0][1], InvalidValue):
-                raise unit[0][1]
+            if isinstance(unit[0].entry, OrcodmError):
+                raise unit[0].entry
             done = _done(engine, unit)
             writes = [*_writes(unit)]
-        except (OrcodmError, ValueError, KeyError, TypeError, AttributeError) as error:
-            yield from _wrong(unit, error)
+        except (UsageError, BadRequest) as error:
+            yield from (line.failed(error) for line in unit)
             continue
-        yield from (Loaded(number, False) for number, _ in unit[:done])
+        yield from (Loaded(line.number, False) for line in unit[:done])
         pending += writes[done:]
         if len(pending) >= CHUNK:
             yield from _write(engine, pending)
@@ -333,15 +461,10 @@ def _units(lines: Iterable[Line]) -> Iterator[Unit]:
         if unit and (following is None or following != place):
             yield unit
             unit = []
-        unit.append((line.number, line.entry))
+        unit.append(line)
         place = following
     if unit:
         yield unit
-
-
-def _wrong(unit: Unit, error: Exception) -> Iterator[Loaded]:
-    for number, _ in unit:
-        yield Loaded(number, False, BadRequest(f"line {number} is no line of an export: {error}"))
 
 
 def _done(engine: Engine, unit: Unit) -> int:
@@ -350,53 +473,58 @@ def _done(engine: Engine, unit: Unit) -> int:
     A key that is deleted looks like one that never was: an import that stopped behind a tombstone would
     begin the history once more, on top of it.
     """
-    if not any(entry["path"].get("tombstone") for _, entry in unit):
+    paths = [line.entry["path"] for line in unit]
+    if not any(path.get("tombstone") for path in paths):
         return 0
-    refs = [None if entry["path"].get("tombstone") else entry["path"].get("ref") for _, entry in unit]
-    path = unit[0][1]["path"]
+    refs = [None if path.get("tombstone") else path.get("ref") for path in paths]
     try:
-        there = [version.ref for version in _versions(engine, path["collection"], path["key"])]
+        there = [version.ref for version in _versions(engine, paths[0]["collection"], paths[0]["key"])]
     except NotFound:
         return 0
     return len(there) if there == refs[: len(there)] else 0
 
 
-def _writes(unit: Unit) -> Iterator[tuple[int, Any, str | None]]:
-    """The writes that lines ask for, each with the ref it should make (None where that is not told)."""
+Write = tuple[Line, Any, str | None]
+"""A line, the operation it asks for, and the ref that should make (None where that is not told)."""
+
+
+def _writes(unit: Unit) -> Iterator[Write]:
+    """The writes that lines ask for. Raises `UsageError` and `BadRequest` for names that cannot be."""
     previous: str | None = None
-    for number, entry in unit:
+    for line in unit:
+        entry = line.entry
         path = entry["path"]
         match path.get("kind", "item"):
             case "event":
-                names = ("collection", "key", "type", "timestamp", "ordinal")
-                yield number, PostEvent(value=entry["value"], **{name: path[name] for name in names}), None
+                given = {name: path[name] for name in ("collection", "key", "type", "timestamp", "ordinal")}
+                yield line, PostEvent(value=entry["value"], **given), None
             case "relationship":
                 ends = {f"to_{name}": path["destination"][name] for name in ("collection", "key")}
                 ends |= {name: path["source"][name] for name in ("collection", "key")}
                 given = {"kind": path["relation"], "value": entry["value"], "condition": IfAbsent()}
-                yield number, PutRelation(**ends, **given), None
+                yield line, PutRelation(**ends, **given), None
             case _:
                 place = {"collection": path["collection"], "key": path["key"]}
                 condition = IfAbsent() if previous is None else IfMatch(previous)
                 previous = path.get("ref") or None
                 if path.get("tombstone") is True:
-                    yield number, Delete(**place, condition=condition), None
+                    yield line, Delete(**place, condition=condition), None
                 else:
-                    yield number, Put(**place, value=entry["value"], condition=condition), previous
+                    yield line, Put(**place, value=entry["value"], condition=condition), previous
 
 
-def _write(engine: Engine, pending: list[tuple[int, Any, str | None]]) -> Iterator[Loaded]:
+def _write(engine: Engine, pending: list[Write]) -> Iterator[Loaded]:
     outcomes = engine.execute(Batch([operation for _, operation, _ in pending])).outcomes
     if any(isinstance(outcome, Aborted) for outcome in outcomes):
         # Something was there already: each line for itself, now.
         outcomes = tuple(_outcome(engine, operation) for _, operation, _ in pending)
-    for (number, operation, ref), outcome in zip(pending, outcomes, strict=True):
+    for (line, operation, ref), outcome in zip(pending, outcomes, strict=True):
         if not isinstance(outcome, OrcodmError):
-            yield Loaded(number)
+            yield Loaded(line.number)
         elif isinstance(outcome, Conflict) and _is_there(engine, operation, ref):
-            yield Loaded(number, False)
+            yield Loaded(line.number, False)
         else:
-            yield Loaded(number, False, outcome)
+            yield line.failed(outcome)
 
 
 def _outcome(engine: Engine, operation: Any) -> Any:

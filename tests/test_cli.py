@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import itertools
 import json
 import os
 import pty
@@ -224,6 +226,73 @@ def test_export_import_verify(run: Any, url: str, tmp_path: Path) -> None:
     code, _, err = run("import", copy, "-", stdin=b"{}\n")
     assert code == 1
     assert "line 1" in err
+
+
+def test_import_says_once_what_is_no_export_and_makes_no_file(run: Any, tmp_path: Path) -> None:
+    copy, file = tmp_path / "b.db", tmp_path / "plain.jsonl"
+    file.write_bytes(b'{"name":"Ada"}\n' * 50_001)
+    for name in (file, tmp_path, tmp_path / "none"):
+        code, out, err = run("import", f"sqlite:///{copy}", str(name))
+        assert (code, out, len(err.splitlines())) == (1, "", 1)
+        assert str(name) in err
+    assert not copy.exists()
+
+
+def test_import_tells_the_first_bad_lines_and_keeps_the_others(run: Any, tmp_path: Path) -> None:
+    good = b'{"path":{"collection":"users","key":"ada"},"value":1}\n'
+    data, rejected = gzip.compress(good + b'{"name":"Bob"}\r\n' * 3000), tmp_path / "bad.jsonl"
+    code, _, err = run("import", "memory:", "-", stdin=data)
+    told = err.splitlines()
+    assert (code, len(told)) == (1, 12)
+    assert told[0] == 'orcodm: line 2 has no "path"'
+    assert told[10] == "orcodm: and 2990 more lines failed; --reject FILE keeps them"
+    assert told[11] == "1 written, 0 there already, 3000 failed"
+    assert run("import", "memory:", "-", "--reject", str(rejected), stdin=data)[0] == 1
+    assert rejected.read_bytes() == b'{"name":"Bob"}\n' * 3000
+    code, _, err = run("import", "memory:", "-", "--reject", str(rejected), stdin=data)
+    assert (code, "exists already" in err) == (1, True)
+    rejected.unlink()
+    assert run("import", "memory:", "-", "--reject", str(rejected), stdin=good)[0] == 0
+    assert not rejected.exists()
+
+
+def test_an_import_that_stops_says_what_is_stored_and_how_to_go_on(
+    run: Any, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = run("export", url)[1].encode()
+    for error, code in ((KeyboardInterrupt, 130), (TransportError("The server did not answer."), 1)):
+        stored = transfer.store
+
+        def stopped(engine: Any, entries: Any, stored: Any = stored, error: Any = error) -> Any:
+            yield from itertools.islice(stored(engine, entries), 1)
+            raise error
+
+        monkeypatch.setattr(transfer, "store", stopped)
+        stop, _, err = run("import", f"sqlite:///{tmp_path}/b{code}.db", "-", stdin=lines)
+        monkeypatch.setattr(transfer, "store", stored)
+        assert stop == code
+        assert err.splitlines()[0] == "1 written, 0 there already, 0 failed"
+        assert "run the same command again to go on" in err
+        assert run("import", f"sqlite:///{tmp_path}/b{code}.db", "-", stdin=lines)[0] == 0
+
+
+@pytest.mark.parametrize("command", [("export",), ("search", "users", "*", "--limit", "1000")])
+def test_a_reader_that_has_enough_is_no_error_to_tell(tmp_path: Path, command: tuple[str, ...]) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    engine = connect(url)
+    for number in range(200):
+        engine.execute(Put(collection="users", key=str(number), value="x" * 1000))
+    engine.close()
+    name, *rest = command
+    with subprocess.Popen(
+        [sys.executable, "-m", "orcodm.cli", name, url, *rest], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
 
 
 def test_an_export_goes_on_where_it_stopped(
