@@ -14,7 +14,7 @@ FORMS: Final = """
   sqlite:///app.db                              a file, relative to the working directory
   sqlite:////var/lib/app.db                     a file, absolute
   sqlite:///app.db?synchronous=NORMAL           faster; a power cut may undo the last moments
-  sqlite:///app.db?search_seconds=5             a search that takes longer ends in QueryTimeout (60)
+  sqlite:///app.db?search_seconds=5             a search or walk that takes longer ends in QueryTimeout (60)
   sqlite:///app.db?mode=rw                      a file that has to be there (rwc: it is made where it is not)
   https://KEY@host                              a server that speaks Orchestrate v0
   opensearch://h1:9200,h2:9200                  an OpenSearch cluster"""

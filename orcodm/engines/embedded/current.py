@@ -35,7 +35,7 @@ from ...values import decode_all
 from .documents import Latest, Stored, changes, latest, witness
 from .index import Generation, IndexDirectory, IndexFailure, Writer, WriterBusy
 from .layout import Layout
-from .store import LATELY, Store
+from .store import LATELY, Connection, Store
 
 R = TypeVar("R")
 
@@ -126,7 +126,7 @@ class Progress:
 class View:
     """One state of the database and of the index, for one search. Without `complete`, read everything."""
 
-    connection: sqlite3.Connection
+    connection: Connection
     progress: Progress
     pending: Mapping[int, Pending]
     sequence: int
@@ -269,7 +269,7 @@ class Current:
 
     # -- looking -----------------------------------------------------------------------------------
 
-    def _look(self, connection: sqlite3.Connection) -> View | None:
+    def _look(self, connection: Connection) -> View | None:
         """The view of this transaction; None if another thread is further than it: look again."""
         progress = self._progress
         last = latest(connection)

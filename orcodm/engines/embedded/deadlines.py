@@ -1,12 +1,13 @@
-"""How long a search may take."""
+"""How long a search, a walk or a list may take."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from ...errors import QueryTimeout
+from ...operations import ListEvents, ListRefs, ListRelations, Operation
 
 T = TypeVar("T")
 
@@ -24,12 +25,18 @@ class Deadline:
         self._seconds = seconds
         self._until = time.monotonic() + seconds
 
+    def passed(self) -> bool:
+        return time.monotonic() > self._until
+
     def check(self) -> None:
-        if time.monotonic() > self._until:
-            raise QueryTimeout(
-                f"The query {self._query!r} took longer than {self._seconds:g} seconds; narrow it, "
-                f"or give the engine more time: search_seconds"
-            )
+        if self.passed():
+            raise self.error()
+
+    def error(self) -> QueryTimeout:
+        return QueryTimeout(
+            f"{self._subject()} took longer than {self._seconds:g} seconds; {self._remedy()}, "
+            f"or give the engine more time: search_seconds"
+        )
 
     def rows(self, rows: Iterable[T]) -> Iterator[T]:
         """The rows, as long as there is time for them."""
@@ -37,3 +44,36 @@ class Deadline:
             if number % BETWEEN == 0:
                 self.check()
             yield row
+
+    def _subject(self) -> str:
+        return f"The query {self._query!r}"
+
+    def _remedy(self) -> str:
+        return "narrow it"
+
+
+class ReadDeadline(Deadline):
+    """When any other read has to end: a walk along relations, a list, a history."""
+
+    def __init__(self, operation: Operation[Any], seconds: float) -> None:
+        super().__init__("", seconds)
+        self._operation: Any = operation
+
+    def _subject(self) -> str:
+        match self._operation:
+            case ListRelations(collection=collection, key=key, kinds=kinds):
+                hops = "1 hop" if len(kinds) == 1 else f"{len(kinds)} hops"
+                return f"The walk of {hops} from {collection}/{key}"
+            case ListRefs(collection=collection, key=key):
+                return f"The history of {collection}/{key}"
+            case ListEvents(collection=collection, key=key, type=type_):
+                return f"The list of the events {type_} of {collection}/{key}"
+            case operation:
+                return (
+                    f"The operation {type(operation).__name__} on {operation.collection or 'all collections'}"
+                )
+
+    def _remedy(self) -> str:
+        if isinstance(self._operation, ListRelations):
+            return "take fewer hops, or begin where fewer relations lead on"
+        return "ask for a smaller part of it"

@@ -57,7 +57,7 @@ from ...operations import (
     Written,
 )
 from . import events, items, records, relations, search, suggestions
-from .deadlines import SEARCH_SECONDS
+from .deadlines import SEARCH_SECONDS, ReadDeadline
 from .store import BUSY_SECONDS, Cursor, Store, Synchronous, Transaction
 
 R = TypeVar("R")
@@ -138,7 +138,8 @@ class EmbeddedEngine(Closing):
                 return failed.outcome  # type: ignore[return-value]
         _check_limit(operation)
         if how is How.READ:
-            with self._store.reading() as connection:
+            deadline = ReadDeadline(operation, self._searcher.seconds)
+            with self._store.reading(deadline) as connection:
                 return handler.function(connection, operation)  # type: ignore[no-any-return]
         return handler.function(self._searcher, operation)  # type: ignore[no-any-return]
 

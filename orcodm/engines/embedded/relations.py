@@ -116,8 +116,9 @@ def list_relations(connection: sqlite3.Connection, operation: ListRelations) -> 
 def _walk(hops: int) -> str:
     """The statement that takes so many hops: the items at the last, with the age of the oldest way in."""
     # Each hop is a set, so that a cycle or several ways to one place cannot multiply; the first one is a set
-    # already. A page is cut out before the values are read. What leads on has a head, as any source has, and
-    # it is quicker to see that it is not among the few that are gone.
+    # already. Memory holds for a hop no more than the paths of all items, and 2 MB where there is a disk. A
+    # page is cut out before the values are read. What leads on has a head, as any source has, and it is
+    # quicker to see that it is not among the few that are gone.
     ends = [f"ends0 (collection, key) AS (SELECT collection, key {_LIVING_HEAD})"]
     ends += [
         f"ends{hop} (collection, key) AS (SELECT {distinct} r.to_collection, r.to_key"

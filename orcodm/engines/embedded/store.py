@@ -30,6 +30,7 @@ from ...errors import (
     SessionClosed,
     StorageError,
 )
+from .deadlines import Deadline
 from .schema import check, migrate
 
 R = TypeVar("R")
@@ -50,6 +51,9 @@ LOG_BYTES: Final = 2**24
 """So long may the log get before it is moved into the file, which is four times SQLite's default: what was
 written many times is moved only once."""
 
+STEPS: Final = 10_000
+"""After so many instructions of SQLite's machine, a fraction of a millisecond, the clock is looked at."""
+
 LATELY: Final = 1_000
 """So many writes are remembered."""
 
@@ -57,6 +61,22 @@ LAST_SEQUENCE: Final = """
 SELECT max(ifnull((SELECT max(seq) FROM versions), 0), ifnull((SELECT max(seq) FROM events), 0),
            ifnull((SELECT max(seq) FROM relations), 0), ifnull((SELECT max(seq) FROM erased), 0))
 """
+
+
+class Connection(sqlite3.Connection):
+    """A connection whose statements end at a deadline, where there is one."""
+
+    deadline: Deadline | None = None
+
+    def __init__(self, *args: Any, **keywords: Any) -> None:
+        super().__init__(*args, **keywords)
+        # Not a bound method, which would be a circle, and keep the connection until it is collected.
+        this = weakref.ref(self)
+        self.set_progress_handler(lambda: _late(this()), STEPS)
+
+
+def _late(connection: Connection | None) -> bool:
+    return connection is not None and connection.deadline is not None and connection.deadline.passed()
 
 
 class Cursor(sqlite3.Cursor):
@@ -157,15 +177,23 @@ class Store:
             self._give(cursor)
 
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection on which all statements see one state of the database."""
+    def reading(self, deadline: Deadline | None = None) -> Iterator[Connection]:
+        """A connection on which all statements see one state of the database, until a deadline.
+
+        The deadline may be set, or moved, later: on the connection.
+        """
         cursor = self._take()
+        connection: Connection = cursor.connection  # type: ignore[assignment]
         try:
             cursor.execute("BEGIN")
-            yield cursor.connection
+            connection.deadline = deadline
+            yield connection
         except sqlite3.Error as error:
+            if connection.deadline is not None and _primary(error) == sqlite3.SQLITE_INTERRUPT:
+                raise connection.deadline.error() from error
             raise self._translate(error) from error
         finally:
+            connection.deadline = None
             _end(cursor, "COMMIT")
             self._give(cursor)
 
@@ -293,6 +321,7 @@ class Store:
             isolation_level=None,
             check_same_thread=False,
             cached_statements=256,
+            factory=Connection,
         )
 
     def _write_ahead(self, connection: sqlite3.Connection) -> None:

@@ -22,6 +22,7 @@ from ...lucene.tree import Exists, Node, Term
 from ...operations import LONGEST_TERM, ListTerms, Search, TermCount, Terms
 from .compile import but, inside
 from .current import Pending, View
+from .deadlines import Deadline
 from .documents import ITEM, KINDS, scan
 from .index import frequency, terms
 from .layout import STRINGS, WORDS
@@ -37,7 +38,8 @@ def list_terms(searcher: Searcher, operation: ListTerms) -> Terms:
     field = field_name(operation.field) or operation.field
     if not operation.only:
         name = f"{field}:{operation.prefix}*"
-        return searcher.current.ask(name, lambda view: _Vocabulary(view, operation, field).terms())
+        deadline = Deadline(name, searcher.seconds)
+        return searcher.current.ask(name, lambda view: _Vocabulary(view, operation, field, deadline).terms())
     kind: Callable[[str, str], Node] = equal if operation.whole else Term
     count = partial(_count, searcher, operation.collection)
     found = [TermCount(text, count(kind(text, field))) for text in operation.only]
@@ -54,7 +56,8 @@ def _count(searcher: Searcher, collection: str, tree: Node) -> int:
 class _Vocabulary:
     """The terms of one field that begin with a text, in a view."""
 
-    def __init__(self, view: View, operation: ListTerms, field: str) -> None:
+    def __init__(self, view: View, operation: ListTerms, field: str, deadline: Deadline) -> None:
+        view.connection.deadline = deadline
         self._collection = operation.collection
         self._field = field
         self._whole = operation.whole

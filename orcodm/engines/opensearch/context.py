@@ -7,6 +7,7 @@ it has written since it last did, and with `fresh` before each search.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import quote
@@ -141,6 +142,18 @@ class Context:
             # Less than everything must not pass for everything.
             raise DatabaseBusy(f"a part of the index did not answer: {failures}"[:500])
         return answer
+
+    def until(self) -> float:
+        """When an answer that begins now, and takes several searches, has to end, by `time.monotonic`."""
+        return time.monotonic() + self._search_seconds
+
+    def check_walk(self, until: float, hops: int, start: str) -> None:
+        """Raise `QueryTimeout` where a walk along relations has taken its time."""
+        if time.monotonic() > until:
+            raise QueryTimeout(
+                f"The walk of {hops} hops from {start} took longer than {self._search_seconds:g} seconds, a "
+                "third of `timeout`; take fewer hops, or begin where fewer relations lead on"
+            )
 
     def refresh(self, *, everything: bool = False) -> Steps[None]:
         """Make what was written visible to searches, where anything was."""

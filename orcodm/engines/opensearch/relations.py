@@ -34,6 +34,9 @@ from .names import RELATIONSHIP, item_id, relation_id
 MAX_HOPS: Final = 100
 """How many kinds one `ListRelations` may name."""
 
+MAX_REACHED: Final = 1_000_000
+"""How many items one hop may reach."""
+
 CHUNK: Final = 10_000
 """How many relations, or ids, a request is about."""
 
@@ -166,10 +169,11 @@ def list_relations(context: Context, operation: ListRelations) -> Steps[Page[Ite
     if not (yield from living(context, [start])):
         raise NotFound.item(operation.collection, operation.key)
     places = [start]
+    until = context.until()
     for kind in operation.kinds:
         # Each hop is a set of destinations in the order of the oldest relation that leads there, so that a
         # cycle or several ways to one place cannot multiply.
-        reached = yield from _hop(context, places, kind)
+        reached = yield from _hop(context, places, kind, operation, until)
         alive = yield from living(context, reached)
         places = [place for place in reached if place in alive]
     shown = yield from context.mget(places[offset : offset + limit])
@@ -182,8 +186,14 @@ def list_relations(context: Context, operation: ListRelations) -> Steps[Page[Ite
     )
 
 
-def _hop(context: Context, places: list[str], kind: str) -> Steps[list[str]]:
-    """The ids that relations of a kind lead to from any of these, the oldest relation first."""
+def _hop(
+    context: Context, places: list[str], kind: str, operation: ListRelations, until: float
+) -> Steps[list[str]]:
+    """The ids that relations of a kind lead to from any of these, the oldest relation first.
+
+    Raises `QueryTimeout` where the whole walk has taken its time, `InvalidParameter` where the hop reaches
+    more items than are held in memory.
+    """
     ages: dict[str, str] = {}
     for first in range(0, len(places), CHUNK):
         sources = {"terms": {"source": places[first : first + CHUNK]}}
@@ -196,10 +206,17 @@ def _hop(context: Context, places: list[str], kind: str) -> Steps[list[str]]:
             "track_total_hits": False,
         }
         while True:
+            context.check_walk(until, len(operation.kinds), f"{operation.collection}/{operation.key}")
             hits = (yield from context.search(body))["hits"]["hits"]
             for hit in hits:
                 place, born = hit["_source"]["destination"], hit["_source"]["born"]
                 ages[place] = min(born, ages.get(place, born))
+            if len(ages) > MAX_REACHED:
+                raise InvalidParameter(
+                    f"a hop along {kind!r} reaches more than {MAX_REACHED} items; take fewer hops, or begin "
+                    "where fewer relations lead on",
+                    details={"kinds": "Too many items."},
+                )
             if len(hits) < CHUNK:
                 break
             body["search_after"] = hits[-1]["sort"]
