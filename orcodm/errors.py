@@ -390,6 +390,14 @@ class InvalidFilter(UsageError, TypeError):
     """A criterion, an order or an argument of a query that does not fit the field."""
 
 
+class UnknownArgument(UsageError, TypeError):
+    """A keyword that a function does not take; the message has the one that is nearest."""
+
+
+class UnknownAttribute(UsageError, AttributeError):
+    """An attribute that is not there; the message has the one that is nearest, or says what to write."""
+
+
 class InvalidModel(UsageError, TypeError):
     """The declaration of a document class that cannot work."""
 
@@ -439,3 +447,7 @@ class InvalidDocument(InvalidValue):
             lines += f"\n  ... and {rest:,} more, in `problems`"
         path = self.problems[0].path if self.problems else ""
         super().__init__(f"{where} does not fit its model:{lines}", path=path)
+
+
+class InvalidArguments(InvalidDocument, TypeError):
+    """Arguments of a document's constructor that are no fields, and fields that it was not given."""

@@ -21,6 +21,7 @@ ROOT = Path(orcodm.__file__).parent
 FOUNDATION = (
     "errors",
     "names",
+    "mistakes",
     "operations",
     "values",
     "refs",
@@ -38,6 +39,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "operations": ("errors", "times"),
     "identifiers": (),
     "names": (),
+    "mistakes": ("errors",),
     "times": ("errors",),
     "signals": (),
     "refs": ("errors", "values"),

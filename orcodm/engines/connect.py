@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from inspect import signature
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ..engine import Engine
 from ..errors import InvalidURL, Unsupported
+from ..mistakes import refuse
 
 FORMS: Final = """
   memory:                                       in RAM, for this engine object only
@@ -37,12 +39,12 @@ def connect(url: str, **options: Any) -> Engine:
                 raise _invalid(url, "memory: takes nothing after the colon")
             from .embedded.engine import EmbeddedEngine
 
-            return EmbeddedEngine(None, **options)
+            return _made(EmbeddedEngine, url, None, options)
         case "sqlite":
             path, found = _sqlite(url)
             from .embedded.engine import EmbeddedEngine
 
-            return EmbeddedEngine(path, **{**found, **options})
+            return _made(EmbeddedEngine, url, path, {**found, **options})
         case "http" | "https":
             return _named("orcodm.engines.http", "HTTPEngine", url, options)
         case "opensearch" | "opensearchs":
@@ -94,7 +96,17 @@ def _named(module: str, name: str, url: str, options: dict[str, Any]) -> Engine:
             f"the engine for {url.partition(':')[0]}: URLs cannot be imported ({error}); "
             f"it is not part of this version, or its extra is not installed"
         ) from error
-    engine: Engine = factory(url, **options)
+    return _made(factory, url, url, options)
+
+
+def _made(factory: Any, url: str, where: str | None, options: dict[str, Any]) -> Engine:
+    parameters = signature(factory).parameters.values()
+    known = [one.name for one in parameters if one.kind is one.KEYWORD_ONLY]
+    if known:
+        wrong = {name: value for name, value in options.items() if name not in known}
+        if wrong:
+            refuse(f"connect() of {url.partition(':')[0]}:", wrong, known)
+    engine: Engine = factory(where, **options)
     return engine
 
 

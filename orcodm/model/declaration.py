@@ -19,11 +19,12 @@ import weakref
 from collections import ChainMap
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, ClassVar, get_args, get_origin
+from typing import Any, ClassVar, Final, get_args, get_origin
 
 import attrs
 
-from ..errors import InvalidModel, UsageError
+from ..errors import InvalidArguments, InvalidModel, Problem, UsageError
+from ..mistakes import meant
 from .fields import Field, FieldSpec, Nested
 
 _declared: dict[str, list[weakref.ref[type]]] = {}
@@ -109,9 +110,92 @@ def declare(cls: type, *, value_semantics: bool) -> None:
         slots=False,
         kw_only=True,
         eq=value_semantics and "__eq__" not in cls.__dict__,
-        init=not getattr(cls, "_own_init", False),
+        init=False,
         on_setattr=attrs.setters.NO_OP,
     )
+    constructor = "__attrs_init__" if getattr(cls, "_own_init", False) else "__init__"
+    setattr(cls, constructor, _constructor(cls, constructor))
+
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "..."
+
+
+MISSING: Final[Any] = _Missing()
+"""What a constructor has for a field that it was not given, where the default is none or is made anew."""
+
+
+def _constructor(cls: Any, name: str) -> Any:
+    """The constructor of a model: it takes the fields as keywords.
+
+    It is like that of attrs, but for wrong arguments, which it names all at once: attrs leaves them to
+    Python, which names the first, and a wrapper would cost half as much again.
+    """
+    space: dict[str, Any] = {"_missing": MISSING, "_wrong": functools.partial(_wrong_arguments, cls)}
+    parameters, required, lines = [], [], []
+    for number, one in enumerate(attrs.fields(cls)):
+        default, value = one.default, one.name
+        if default is attrs.NOTHING:
+            required.append(one.name)
+        elif isinstance(default, attrs.Factory):  # type: ignore[arg-type]
+            space[f"_factory{number}"] = default.factory
+            made = f"_factory{number}({'self' if default.takes_self else ''})"
+            value = f"({made} if {one.name} is _missing else {one.name})"
+        else:
+            space[f"_default{number}"] = default
+        is_given = default is attrs.NOTHING or isinstance(default, attrs.Factory)  # type: ignore[arg-type]
+        parameters.append(f"{one.name}={'_missing' if is_given else f'_default{number}'}")
+        if one.converter is not None:
+            space[f"_convert{number}"] = one.converter
+            value = f"_convert{number}({value})"
+        lines.append(f"    self.{one.name} = {value}")
+    fails = " or ".join(["_args", "_rest", *(f"{field} is _missing" for field in required)])
+    given = ", ".join(f"{one.name!r}: {one.name}" for one in attrs.fields(cls))
+    source = [
+        f"def {name}(self, *_args, {''.join(f'{one}, ' for one in parameters)}**_rest):",
+        f"    if {fails}:",
+        f"        raise _wrong(_args, _rest, {{{given}}})",
+        *lines,
+        "    self.__attrs_post_init__()",
+    ]
+    exec("\n".join(source), space)
+    made = space[name]
+    made.__qualname__ = f"{cls.__qualname__}.{name}"
+    made.__module__ = cls.__module__
+    made.__signature__ = inspect.Signature(
+        [inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
+        + [
+            inspect.Parameter(
+                one.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=inspect.Parameter.empty if one.default is attrs.NOTHING else one.default,
+            )
+            for one in attrs.fields(cls)
+        ]
+    )
+    return made
+
+
+def _wrong_arguments(
+    cls: Any, args: tuple[Any, ...], rest: Mapping[str, Any], given: Mapping[str, Any]
+) -> InvalidArguments:
+    """The error for arguments of a constructor: unnamed ones, unknown ones, and fields without a value."""
+    fields = {one.name: descriptor_of(cls, one.name).spec for one in attrs.fields(cls)}
+    others = {spec.name: name for name, spec in fields.items() if spec.name}
+    others |= dict.fromkeys(("id", "_id", "pk"), "key") if "key" in fields else {}
+    example = next((name for name in fields if name != "key"), "name")
+    named = f"fields are given by their names, as in {cls.__name__}({example}=...)"
+    problems = [Problem(f"argument {number}", value, named) for number, value in enumerate(args, 1)]
+    for name, value in rest.items():
+        near = others.get(name)
+        hint = meant(name, fields) if near is None else f" (did you mean {near!r}?)"
+        hint = hint or f"; there are {', '.join(fields) or 'none'}"
+        problems.append(Problem(name, value, f"{cls.__name__} has no such field{hint}"))
+    for name, spec in fields.items():
+        if spec.default is attrs.NOTHING and given[name] is MISSING:
+            problems.append(Problem(name, None, "required, but missing"))
+    return InvalidArguments(cls.__name__, given.get("key"), problems)
 
 
 def _forward(cls: type) -> None:
@@ -325,6 +409,9 @@ class Kind:
 
     def __get__(self, instance: Any, owner: type) -> Any:
         return self if instance is None else instance[self.name]
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        raise UsageError(f"{self.name!r} is not assigned: add to it, as in ada.relations.friends.add(bob)")
 
     def __getattr__(self, attribute: str) -> Any:
         if attribute.startswith("__"):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, ClassVar, Self, TypeVar, cast, overload
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Never, Self, TypeVar, cast, overload
 
 import attrs
 
-from ..errors import InvalidDocument, InvalidModel, Problem, UsageError
+from ..errors import InvalidDocument, InvalidKey, InvalidModel, Problem, UsageError
 from ..flow import Flow
+from ..mistakes import refuse
 from ..operations import Condition, Delete, Get, Item, Post, Put, Sort, SortField, Written
 from ..query.expressions import Criterion, Expr, Update
 from ..query.query import Query
@@ -30,8 +31,12 @@ from .tracked import Tracked
 
 
 def _plain(key: Any) -> Any:
+    if type(key) is str or key is None:
+        return key
+    if not isinstance(key, str):
+        raise InvalidKey(f"a key is a string, not {key!r:.100}: give str(...) of it")
     # A member of a StrEnum is a text, and says so by its class; a key is just the text.
-    return key if type(key) is str or not isinstance(key, str) else str.__str__(key)
+    return str.__str__(key)
 
 
 D = TypeVar("D", bound="Document")
@@ -92,6 +97,7 @@ class Document(Tracked, Model):
     history: ClassVar[History] = History()
     collection: ClassVar[str] = ""
 
+    _keywords: ClassVar[tuple[str, ...]] = ("collection", "tag", "discriminator")
     _outside: ClassVar[frozenset[str]] = frozenset({"key"})  # where it lies, not what it says
     _reading: ClassVar[Any] = Unbound()
     _writing: ClassVar[Any] = Unbound()
@@ -174,18 +180,18 @@ class Document(Tracked, Model):
         session = context.current()
         return await session._arun(cls._get_flow(session._unit, key, default))
 
-    def patch(self, *updates: Update) -> None:
+    def patch(self, *updates: Update, **wrong: Never) -> None:
         """Change parts of the stored document at once: `ada.patch(User.age.inc(), User.name.set("Ada"))`.
 
         Afterwards the document is current. Raises `Conflict` where it is not the version that was read any
         more, `PatchConflict` where an update cannot be applied.
         """
         session = context.session_of(self)
-        session._run(flows.patch(session._unit, self, _operations(updates)))
+        session._run(flows.patch(session._unit, self, _operations(updates, wrong)))
 
-    async def apatch(self, *updates: Update) -> None:
+    async def apatch(self, *updates: Update, **wrong: Never) -> None:
         session = context.session_of(self)
-        await session._arun(flows.patch(session._unit, self, _operations(updates)))
+        await session._arun(flows.patch(session._unit, self, _operations(updates, wrong)))
 
     # -- what the session and the query see
 
@@ -277,7 +283,9 @@ Document.relations = Declared(Document, Relations, Relations)
 Document.events = Declared(Document, Events, Events)
 
 
-def _operations(updates: tuple[Update, ...]) -> list[dict[str, Any]]:
+def _operations(updates: tuple[Update, ...], wrong: Mapping[str, Any]) -> list[dict[str, Any]]:
+    if wrong:
+        refuse("patch", wrong, (), "give updates, such as User.age.set(36)")
     for update in updates:
         if not isinstance(update, Update):
             raise UsageError(f"patch takes updates such as User.age.inc(), not {update!r}")

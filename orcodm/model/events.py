@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from attrs import frozen
 
-from ..errors import UsageError
+from ..errors import InvalidKey, UnknownAttribute, UsageError
 from ..flow import Flow
 from ..identifiers import identifiers
+from ..mistakes import meant
 from ..operations import (
     Condition,
     DeleteEvent,
@@ -417,10 +418,14 @@ class Events:
         def __getattr__(self, name: str) -> Any:
             declared = declared_kinds(type(self), Events)
             if name.startswith("__") or (declared and name not in declared):
-                raise AttributeError(f"{type(self).__name__} declares no events of type {name!r}")
+                raise UnknownAttribute(
+                    f"{type(self).__name__} declares no events of type {name!r}{meant(name, declared)}"
+                )
             return self[name]
 
     def __getitem__(self, name: str) -> Series[Any]:
+        if not isinstance(name, str):
+            raise InvalidKey(f"the type of events is a string, not {name!r:.100}")
         return Series(self._document, name, event_class(type(self), name))
 
     def __repr__(self) -> str:

@@ -7,11 +7,12 @@ without calling anything; only the class reaches the descriptor.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Never, TypeVar, overload
 
 import attrs
 
-from ..errors import InvalidModel
+from ..errors import InvalidModel, UnknownArgument
+from ..mistakes import refuse
 from ..query.expressions import Expr
 
 if TYPE_CHECKING:
@@ -35,13 +36,14 @@ class FieldSpec:
 
 
 def field(
-    *,
+    *positional: Never,
     default: Any = attrs.NOTHING,
     factory: Callable[[], Any] | None = None,
     name: str | None = None,
     validator: Validator | Iterable[Validator] | None = None,
     convert: Callable[[Any], Any] | None = None,
     converter: Callable[[Any], Any] | None = None,
+    **wrong: Never,
 ) -> Any:
     """Say more of a field than its type.
 
@@ -51,13 +53,27 @@ def field(
     takes what the constructor was given and returns the value; `converter`, its name in attrs, does the
     same, but pyright and ty then take the field for a dataclass's. Raises `InvalidModel`.
     """
+    if wrong or positional:
+        if positional:
+            raise UnknownArgument(
+                f"field() takes its arguments by name: field(default={positional[0]!r:.60})"
+            )
+        refuse("field()", wrong, ("default", "factory", "name", "validator", "convert", "converter"))
+    for argument, given in (("factory", factory), ("convert", convert), ("converter", converter)):
+        if given is not None and not callable(given):
+            raise InvalidModel(f"field({argument}=...) takes a function, not {given!r:.60}")
+    if name is not None and not isinstance(name, str):
+        raise InvalidModel(f"field(name=...) takes the name of a member in JSON, not {name!r:.60}")
     if factory is not None:
         if default is not attrs.NOTHING:
             raise InvalidModel("a field has a default or a factory, not both")
         default = attrs.Factory(factory)
     elif type(default).__hash__ is None:  # a list, a dict, a set, an Embedded
         raise InvalidModel(f"the default {default!r} would be shared by all documents: use factory=")
-    validators = () if validator is None else (validator,) if callable(validator) else tuple(validator)
+    several = (validator,) if callable(validator) else validator or ()
+    validators = tuple(several) if isinstance(several, Iterable) else (None,)
+    if not all(map(callable, validators)):
+        raise InvalidModel(f"field(validator=...) takes a function or several, not {validator!r:.60}")
     return FieldSpec(default, name, validators, convert or converter)
 
 

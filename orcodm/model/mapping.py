@@ -194,6 +194,8 @@ class Text(Kind):
     expected: str
     parse: Callable[[str], Any]
     spell: Callable[[Any], str]
+    maker: str = ""
+    """What makes a value of a text, for messages."""
     constant = True
     reads = frozenset({str})
 
@@ -208,7 +210,8 @@ class Text(Kind):
     def dump(self, value: Any, path: str, report: Report) -> Any:
         if not isinstance(value, self.type):
             name = self.type.__name__
-            return report.add(path, value, f"expected a {name}, not {type(value).__name__}")
+            remedy = f": {self.maker} makes one" if isinstance(value, str) and self.maker else ""
+            return report.add(path, value, f"expected a {name}, not {type(value).__name__}{remedy}")
         if not self.takes(value):  # a datetime is a date for Python
             return report.add(path, value, f"expected {self.expected}, not a {type(value).__name__}")
         try:
@@ -253,12 +256,18 @@ def _duration_text(value: timedelta) -> str:
 
 
 TEXTS: Final[dict[Any, Text]] = {
-    datetime: Text(datetime, "an ISO 8601 datetime", datetime.fromisoformat, datetime.isoformat),
-    date: Text(date, "an ISO 8601 date", date.fromisoformat, date.isoformat),
-    time: Text(time, "an ISO 8601 time", time.fromisoformat, time.isoformat),
+    datetime: Text(
+        datetime,
+        "an ISO 8601 datetime",
+        datetime.fromisoformat,
+        datetime.isoformat,
+        "datetime.fromisoformat(...)",
+    ),
+    date: Text(date, "an ISO 8601 date", date.fromisoformat, date.isoformat, "date.fromisoformat(...)"),
+    time: Text(time, "an ISO 8601 time", time.fromisoformat, time.isoformat, "time.fromisoformat(...)"),
     timedelta: Text(timedelta, "an ISO 8601 duration", _duration, _duration_text),
-    Decimal: Text(Decimal, "the text of a decimal number", _decimal, _decimal_text),
-    UUID: Text(UUID, "the text of a UUID", UUID, UUID.__str__),
+    Decimal: Text(Decimal, "the text of a decimal number", _decimal, _decimal_text, "Decimal(...)"),
+    UUID: Text(UUID, "the text of a UUID", UUID, UUID.__str__, "UUID(...)"),
     bytes: Text(bytes, "bytes in base64", _bytes, _bytes_text),
 }
 

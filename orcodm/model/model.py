@@ -5,11 +5,23 @@ from __future__ import annotations
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Any, ClassVar, Self, TypeVar, Union, cast, dataclass_transform, get_args, get_origin
+from typing import (
+    Any,
+    ClassVar,
+    NoReturn,
+    Self,
+    TypeVar,
+    Union,
+    cast,
+    dataclass_transform,
+    get_args,
+    get_origin,
+)
 
 import attrs
 
-from ..errors import InvalidFilter, InvalidModel
+from ..errors import InvalidFilter, InvalidModel, UnknownAttribute
+from ..mistakes import meant
 from ..names import member
 from ..query.expressions import Criterion, Expr, Order, Update, box, near, nearest
 from ..values import decode, encode
@@ -28,6 +40,7 @@ class Model:
     _schema: ClassVar[Schema | None] = None
     _namespace: ClassVar[Mapping[str, Any]] = {}
     _value_semantics: ClassVar[bool] = False
+    _keywords: ClassVar[tuple[str, ...]] = ()
     _outside: ClassVar[frozenset[str]] = frozenset()
     _upgrades: ClassVar[bool] = False
     _variants: ClassVar[dict[str, Any]] = {}
@@ -40,9 +53,10 @@ class Model:
             name = next(iter(kwargs), None)
             if name is None:
                 raise
+            known = cls._keywords
             raise InvalidModel(
-                f"{cls.__name__}: {name!r} is no keyword of a class; a document takes collection=, tag= and "
-                "discriminator="
+                f"{cls.__name__}: {name!r} is no keyword of the class{meant(name, known)}; "
+                f"it takes {', '.join(f'{one}=' for one in known) or 'none'}"
             ) from None
         cls._schema = None
         register(cls)
@@ -231,11 +245,29 @@ class Path:
             known = [model for model in _subclasses(self._models) if attribute in model.schema().by_name]
         if not known:
             names = " or ".join(model.__name__ for model in self._models)
-            raise AttributeError(f"{names} has no field {attribute!r}")
+            fields = [name for model in self._models for name in model.schema().by_name]
+            raise UnknownAttribute(f"{names} has no field {attribute!r}{meant(attribute, fields)}")
         first, *others = (model.expression(attribute, self._path, self._members) for model in known)
         for other in others:
             first = _joined(first, other)
         return first
+
+    def __eq__(self, other: object) -> Any:
+        return self._compared(other) if other is not None else ~self.exists()
+
+    def __ne__(self, other: object) -> Any:
+        return self._compared(other) if other is not None else self.exists()
+
+    __hash__ = object.__hash__
+
+    def _compared(self, other: object) -> NoReturn:
+        example = next((name for model in self._models for name in model.schema().by_name), "name")
+        raise InvalidFilter(
+            f"{self._path} is an object: compare one of its fields, as in .{example} == ..., or ask for "
+            f".exists(), and not {self._path} with {other!r:.200}"
+        )
+
+    __lt__ = __le__ = __gt__ = __ge__ = _compared
 
     def exists(self) -> Criterion:
         """The field is there and is not null."""
@@ -401,8 +433,11 @@ class ModelKind(Kind):
 
     def dump(self, value: Any, path: str, report: Report) -> Any:
         if not isinstance(value, self.model):
-            expected = f"expected an object of a model, not {type(value).__name__}"
-            return report.add(path, value, expected)
+            name = self.model.__name__
+            remedy = f": {name}.from_value(...) makes one" if isinstance(value, dict) else ""
+            return report.add(
+                path, value, f"expected an object of {name}, not {type(value).__name__}{remedy}"
+            )
         before = len(report.problems)
         if type(value) is self.model:
             made = self.schema.dump_each(value, path, report)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ..errors import NotFound, RelationNotFound, UsageError
+from ..errors import InvalidKey, NotFound, RelationNotFound, UnknownAttribute, UsageError
 from ..flow import Flow, perform
 from ..identifiers import identifiers
+from ..mistakes import meant
 from ..operations import DeleteRelation, GetRelation, Item, ListRelations, PutRelation, RelationItem
 from ..query.listing import Listed
 from ..query.results import Unread
@@ -116,6 +117,8 @@ class Related(Unread, Generic[R]):
         return self._hop(kind, strict=True)
 
     def __getitem__(self, kind: str) -> Related[Any]:
+        if not isinstance(kind, str):
+            raise InvalidKey(f"the kind of a relation is a string, not {kind!r:.100}")
         return self._hop(kind, strict=False)
 
     def _hop(self, kind: str, strict: bool) -> Related[Any]:
@@ -330,10 +333,14 @@ class Relations:
         def __getattr__(self, kind: str) -> Any:
             declared = declared_kinds(type(self), Relations)
             if kind.startswith("__") or (declared and kind not in declared):
-                raise AttributeError(f"{type(self).__name__} declares no relation of kind {kind!r}")
+                raise UnknownAttribute(
+                    f"{type(self).__name__} declares no relation of kind {kind!r}{meant(kind, declared)}"
+                )
             return self[kind]
 
     def __getitem__(self, kind: str) -> Related[Any]:
+        if not isinstance(kind, str):
+            raise InvalidKey(f"the kind of a relation is a string, not {kind!r:.100}")
         return Related(self._document, (kind,), target_class(type(self), kind))
 
     def __repr__(self) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Never, cast
 
 from ..errors import UsageError
+from ..mistakes import refuse
 from ..session import context, flows
 from ..session.flows import OnConflict
 from ..session.session import Session
@@ -51,7 +52,7 @@ class Tracked:
             )
         return hash(identity)
 
-    def save(self, *, force: bool = False, on_conflict: OnConflict = None) -> None:
+    def save(self, *, force: bool = False, on_conflict: OnConflict = None, **wrong: Never) -> None:
         """Write it at once, if it changed.
 
         A new one is only created (`AlreadyExists`), a stored one only replaces the version that was read
@@ -59,23 +60,31 @@ class Tracked:
         that returns one of these, the value to write, or None to raise it. `force` overwrites whatever is
         there. Raises `InvalidDocument` before anything is sent.
         """
+        if wrong:
+            refuse("save", wrong, ("force", "on_conflict"))
         session = self._own_session()
         session._run(flows.save(session._unit, self._mapped(), force, on_conflict))
 
-    async def asave(self, *, force: bool = False, on_conflict: OnConflict = None) -> None:
+    async def asave(self, *, force: bool = False, on_conflict: OnConflict = None, **wrong: Never) -> None:
+        if wrong:
+            refuse("asave", wrong, ("force", "on_conflict"))
         session = self._own_session()
         await session._arun(flows.save(session._unit, self._mapped(), force, on_conflict))
 
-    def delete(self, *, force: bool = False, purge: bool = False) -> None:
+    def delete(self, *, force: bool = False, purge: bool = False, **wrong: Never) -> None:
         """Delete it at once, if it is still the version that was read (`Conflict`).
 
         The history of a document stays, unless `purge`; an event has none. Deleting it again does nothing.
         `force` deletes whatever is there.
         """
+        if wrong:
+            refuse("delete", wrong, ("force", "purge"))
         session = self._own_session()
         session._run(flows.delete(session._unit, self._mapped(), force, purge))
 
-    async def adelete(self, *, force: bool = False, purge: bool = False) -> None:
+    async def adelete(self, *, force: bool = False, purge: bool = False, **wrong: Never) -> None:
+        if wrong:
+            refuse("adelete", wrong, ("force", "purge"))
         session = self._own_session()
         await session._arun(flows.delete(session._unit, self._mapped(), force, purge))
 

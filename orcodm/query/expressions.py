@@ -16,8 +16,11 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
 from typing import (
+    TYPE_CHECKING,
     Any,
+    Final,
     Generic,
+    NoReturn,
     Protocol,
     TypeVar,
     Union,
@@ -50,6 +53,7 @@ from ..lucene.tree import (
     Term,
     Wildcard,
 )
+from ..mistakes import unknown
 from ..names import member
 from ..operations import Sort, SortDistance, SortField, SortRandom
 
@@ -107,6 +111,16 @@ def conjunction(criteria: Iterable[Criterion]) -> Node:
 def _criterion(thing: object) -> Criterion:
     if isinstance(thing, Criterion):
         return thing
+    if isinstance(thing, str):
+        raise InvalidFilter(
+            f"a filter takes criteria such as User.age >= 21, not the text {thing!r:.200}: texts are for "
+            "search(), in Lucene's syntax, as in User.query.search('age:[21 TO *]')"
+        )
+    if isinstance(thing, Expr):
+        raise InvalidFilter(
+            f"a filter takes criteria, and {thing.path} is compared with nothing: "
+            "write == True, > 0 or .exists()"
+        )
     raise InvalidFilter(
         f"a filter takes criteria such as User.age >= 21, not {thing!r}: a comparison of two plain values, "
         "or `and`, `or`, `not` or `in` between criteria, gives a plain value"
@@ -198,7 +212,12 @@ class Expr(Generic[T]):
     # -- exact values
 
     def __eq__(self, other: T) -> Criterion:  # type: ignore[override]
-        return self._equals(self._type, other)
+        try:
+            return self._equals(self._type, other)
+        except InvalidFilter as error:
+            if _element(self._type) is None or isinstance(other, (list, tuple, Expr)):
+                raise
+            raise InvalidFilter(f"{error}; for one of its elements write .contains({other!r:.60})") from None
 
     def __ne__(self, other: T) -> Criterion:  # type: ignore[override]
         return ~(self == other)
@@ -321,6 +340,8 @@ class Expr(Generic[T]):
         """Add to a number; the patch fails where there is none."""
         if type(by) not in (int, float):
             raise InvalidFilter(f"{self.path}: inc takes a number, not {by!r}")
+        if _element(self._type) is not None or any(_is_only(self._type, one) for one in (str, bool, *_CASTS)):
+            raise InvalidFilter(f"{self.path}: inc is for numbers, and this field is {_shown(self._type)}")
         return self._update("inc", value=by)
 
     def append(self: Expr[list[X]], item: X) -> Update:
@@ -357,6 +378,22 @@ class Expr(Generic[T]):
 
     def __contains__(self, item: object) -> bool:
         raise InvalidFilter(f"`in` cannot ask a search: use {self.path} with .contains(), or .is_in()")
+
+    def _unparenthesised(self, other: object) -> NoReturn:
+        raise InvalidFilter(
+            f"{self.path} is compared with nothing: & and | bind more than comparisons, so that each side "
+            "needs parentheses, as in (User.age >= 21) & (User.age < 65); of a boolean write == True"
+        )
+
+    __and__ = __rand__ = __or__ = __ror__ = _unparenthesised
+
+    def __invert__(self) -> NoReturn:
+        raise InvalidFilter(f"{self.path} is compared with nothing: of a boolean write == False")
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise unknown(self, name, _ELSEWHERE)
 
     def __bool__(self) -> bool:
         raise InvalidFilter(
@@ -435,6 +472,22 @@ class Expr(Generic[T]):
             raise InvalidFilter(f"{self.path} cannot be changed")
         pointer = "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in self._members)
         return Update({"op": name, "path": pointer, **members})
+
+
+_ELSEWHERE: Final = {
+    "in_": "write .is_in([...])",
+    "any": "write .contains(...)",
+    "has": "write .contains(...)",
+    "like": "write .startswith(...), .matches(...) for words or .wildcard(...) for a pattern of one",
+    "ilike": "write .matches(...) for words, which pays no regard to case",
+    "is_": "write == None, or .exists()",
+    "is_not": "write != None, or .exists()",
+    "isnot": "write != None, or .exists()",
+    "is_null": "write == None",
+    "not_in": "write ~field.is_in([...])",
+    "endswith": "write .wildcard('*...') for the end of a word",
+}
+"""What to write for the names that other libraries have."""
 
 
 def path_of(thing: Any) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeAlias, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, Never, Protocol, TypeAlias, TypeVar, cast, overload
 
 from attrs import field, frozen
 
@@ -17,6 +17,7 @@ from ..errors import InvalidFilter, MultipleResults, NotFound
 from ..flow import Flow, perform
 from ..lucene.renderer import render
 from ..lucene.tree import Fuzzy, MatchAll, Node, Phrase, Regexp, Term, Wildcard, leaves
+from ..mistakes import refuse, unknown
 from ..operations import (
     START,
     Aggregate,
@@ -47,6 +48,25 @@ ITEM: Final = "item"
 
 Text: TypeAlias = "Expr[str] | Expr[str | None] | Expr[list[str]]"
 """A field of text."""
+
+_ELSEWHERE: Final = {
+    "limit": "slice it, as in query[:10]",
+    "offset": "slice it, as in query[10:20]",
+    "skip": "slice it, as in query[10:]",
+    "where": "write filter(User.age >= 21)",
+    "filter_by": "write filter(User.name == 'Ada')",
+    "exclude": "write filter(~(User.age >= 21))",
+    "get": "write User.get(key), or filter(...).one()",
+    "find": "write filter(...) or search(...)",
+    "sort": "write order_by(User.age)",
+    "delete": "loop over it, and delete each: for user in query: user.delete()",
+    "update": "loop over it, and change each in a session, or patch it",
+    "scalars": "loop over it, or ask for all()",
+    "values": "loop over it",
+    "values_list": "loop over it",
+    "len": "write count()",
+}
+"""What to write for the names that other libraries have."""
 
 PAGE_SIZE = 500
 """How many documents a loop reads at once, where the engine allows that many."""
@@ -132,21 +152,26 @@ class Query(Summaries, Unread, Generic[D]):
 
     # -- refining
 
-    def filter(self, *criteria: Criterion) -> Query[D]:
-        """Only documents that match all of these as well."""
+    def filter(self, *criteria: Criterion, **wrong: Never) -> Query[D]:
+        """Only documents that match all of these as well. Raises `InvalidFilter`."""
         self._refuse_slice("filter")
+        if wrong:
+            refuse("filter", wrong, (), "compare fields, as in User.name == 'Ada'")
         conjunction(criteria)  # an error belongs to the line that made it
         return self._with(criteria=(*self._criteria, *criteria))
 
-    def search(self, text: str) -> Query[D]:
+    def search(self, text: str, **wrong: Never) -> Query[D]:
         """Only documents that match a query in Lucene's syntax as well. Raises `InvalidQuery`."""
         # Only text needs the parser, a tenth of the package's import.
         from ..lucene.entries import KIND
         from ..lucene.parser import parse
 
         self._refuse_slice("search")
+        if wrong:
+            refuse("search", wrong, (), "what it finds is all in its text")
         if not isinstance(text, str):
-            raise InvalidFilter(f"search takes a Lucene query, not {text!r}")
+            remedy = "; criteria are for filter()" if isinstance(text, Criterion) else ""
+            raise InvalidFilter(f"search takes the text of a Lucene query, not {text!r:.200}{remedy}")
         tree = parse(text)
         for leaf in leaves(tree):
             if getattr(leaf, "field", None) == KIND and getattr(leaf, "text", None) != self.model._kind:
@@ -156,18 +181,32 @@ class Query(Summaries, Unread, Generic[D]):
                 )
         return self._with(criteria=(*self._criteria, Criterion(tree)))
 
-    def order_by(self, *given: Order | Expr[Any]) -> Query[D]:
-        """In this order: `User.name`, `-User.age`; missing values last. Replaces an earlier order."""
+    def order_by(self, *given: Order | Expr[Any], **wrong: Never) -> Query[D]:
+        """In this order: `User.name`, `-User.age`; missing values last. Replaces an earlier order.
+
+        Raises `InvalidFilter`.
+        """
         self._refuse_slice("order_by")
+        if wrong:
+            refuse("order_by", wrong, (), "descending is -User.age")
+        for one in given:
+            if isinstance(one, str):
+                raise InvalidFilter(
+                    f"order_by takes fields, not the text {one!r:.200}: write "
+                    f"{'-' if one.startswith('-') else ''}{self.model.__name__}.{one.lstrip('-'):.100}"
+                )
         return self._with(sort=orders(given))
 
     def __getitem__(self, part: slice) -> Query[D]:
         """Some of the documents by their position: `q[10:20]`. Reads nothing yet."""
         if not isinstance(part, slice):
-            raise InvalidFilter(
-                f"a query has no single position {part!r} without reading: use q[{part}:].first()"
+            remedy = (
+                f"use q[{part}:].first()" if type(part) is int and part >= 0 else "slice it, as in q[:10]"
             )
+            raise InvalidFilter(f"a query has no single position {part!r:.100} without reading: {remedy}")
         start, stop = part.start or 0, part.stop
+        if any(edge is not None and not hasattr(edge, "__index__") for edge in (part.start, stop)):
+            raise InvalidFilter(f"the bounds of a slice are whole numbers, not {part.start!r} and {stop!r}")
         if part.step not in (None, 1) or start < 0 or (stop is not None and stop < 0):
             raise InvalidFilter("a slice of a query has no step and no negative bounds")
         low = self._start + start
@@ -202,6 +241,11 @@ class Query(Summaries, Unread, Generic[D]):
             self._stop,
             session or self._session,
         )
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise unknown(self, name, _ELSEWHERE)
 
     # -- what it says
 

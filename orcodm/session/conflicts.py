@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Any, Final
 
 from attrs import evolve
 
 from ..errors import Conflict, UsageError
+from ..mistakes import meant
 from ..values import encode
 from .merge import Overlap, merge, same
 from .state import NEW, Mapped
@@ -61,11 +61,9 @@ def check_resolution(on_conflict: Any) -> None:
 def _check_word(word: Any) -> None:
     if word in WORDS:
         return
-    nearest = get_close_matches(word, WORDS, 1) if isinstance(word, str) else []
     raise UsageError(
         'on_conflict is "merge", "mine", "theirs", or a function of the conflict that returns one of '
-        f"these, the value to write, or None to raise it; not {word!r}"
-        + "".join(f" (did you mean {one!r}?)" for one in nearest)
+        f"these, the value to write, or None to raise it; not {word!r}{meant(word, WORDS)}"
     )
 
 

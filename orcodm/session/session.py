@@ -6,18 +6,28 @@ import itertools
 import random
 import time
 import warnings
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from contextvars import Token
 from threading import Lock, get_ident
 from types import TracebackType, coroutine
-from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Never, Self, TypeVar, overload
 
 from ..engine import Engine
 from ..errors import ConcurrentUse, Conflict, NoEngine, SessionClosed, UsageError
 from ..flow import Flow, arun, run
+from ..mistakes import refuse, unknown
 from . import context, flows
 from .flows import RAISE, OnConflict, Outcome
-from .state import mapped
+from .state import mapped, shortened
 from .unit import Unit
 
 if TYPE_CHECKING:
@@ -35,6 +45,17 @@ RETRY_DELAY = 0.002
 
 RETRY_DELAY_MAX = 0.25
 
+_ELSEWHERE: Final = {
+    "add_all": "write session.add(*documents)",
+    "merge": "read it with session.get(User, key), change it, and commit",
+    "flush": "write session.commit(), or document.save() to write one at once",
+    "execute": "ask session.query(User), or session.engine for operations",
+    "scalars": "ask session.query(User)",
+    "begin": "write `with Session(engine) as session:`, which commits at its end",
+    "remove": "write session.delete(document)",
+}
+"""What to write for the names that other libraries have."""
+
 
 class Session:
     """A unit of work: one object for each stored document, and one commit for all changes.
@@ -48,7 +69,9 @@ class Session:
     it takes the default one (`NoEngine`).
     """
 
-    def __init__(self, engine: Engine | None = None, *, _tracking: bool = True) -> None:
+    def __init__(self, engine: Engine | None = None, *, _tracking: bool = True, **wrong: Never) -> None:
+        if wrong:
+            refuse("Session", wrong, ())
         if engine is None:
             engine = context.default_engine()
             if engine is None:
@@ -184,7 +207,7 @@ class Session:
         yield from self._unit.added.values()
         yield from (one for one in self._unit.identity.values() if id(one) not in seen)
 
-    def commit(self) -> None:
+    def commit(self, **wrong: Never) -> None:
         """Write everything that is pending, in one batch.
 
         Raises `InvalidDocument` before anything is sent, and `Conflict` with every conflict in
@@ -192,9 +215,15 @@ class Session:
         elsewhere the error says what was written (`written`, `failed`, `untried`), and what was not is
         still pending.
         """
+        if wrong:
+            refuse("commit", wrong, (), "a conflict is resolved by save(on_conflict=...), or by orcodm.retry")
         self._run(flows.commit(self._unit))
 
-    async def acommit(self) -> None:
+    async def acommit(self, **wrong: Never) -> None:
+        if wrong:
+            refuse(
+                "acommit", wrong, (), "a conflict is resolved by asave(on_conflict=...), or by orcodm.aretry"
+            )
         await self._arun(flows.commit(self._unit))
 
     def rollback(self) -> None:
@@ -232,22 +261,28 @@ class Session:
 
     # -- many documents at once
 
-    def bulk(self, documents: Iterable[Any], chunk: int = 500) -> Outcomes:
+    def bulk(self, documents: Iterable[Any], chunk: int = 500, **wrong: Never) -> Outcomes:
         """Save documents as they come, `chunk` of them in one batch; one `Outcome` for each, in order.
 
         A document that cannot be written does not stop the others. Nothing is sent before the outcomes
         are asked for (who never does is warned), and nothing is kept in the session, so a million of them
         need no more memory than a chunk.
         """
-        return Outcomes(self._bulk(documents, _positive(chunk)))
+        if wrong:
+            refuse("bulk", wrong, ("chunk",))
+        return Outcomes(self._bulk(_many(documents), _positive(chunk)))
 
     def _bulk(self, documents: Iterable[Any], chunk: int) -> Iterator[Outcome]:
         source = iter(documents)
         while batch := list(itertools.islice(source, chunk)):
             yield from self._run(flows.bulk(self._unit, batch))
 
-    def abulk(self, documents: Iterable[Any] | AsyncIterable[Any], chunk: int = 500) -> AsyncOutcomes:
-        return AsyncOutcomes(self._abulk(documents, _positive(chunk)))
+    def abulk(
+        self, documents: Iterable[Any] | AsyncIterable[Any], chunk: int = 500, **wrong: Never
+    ) -> AsyncOutcomes:
+        if wrong:
+            refuse("abulk", wrong, ("chunk",))
+        return AsyncOutcomes(self._abulk(_many(documents), _positive(chunk)))
 
     async def _abulk(
         self, documents: Iterable[Any] | AsyncIterable[Any], chunk: int
@@ -268,6 +303,11 @@ class Session:
         if batch:
             for outcome in await self._arun(flows.bulk(self._unit, batch)):
                 yield outcome
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise unknown(self, name, _ELSEWHERE)
 
     # -- running flows
 
@@ -418,6 +458,12 @@ def _current_task() -> Any:
 def _delay(attempt: int) -> float:
     # Full jitter: writers that met once should not meet again in step.
     return random.uniform(0, min(RETRY_DELAY_MAX, RETRY_DELAY * 2.0**attempt))
+
+
+def _many(documents: Any) -> Any:
+    if isinstance(documents, Iterable | AsyncIterable) and not isinstance(documents, str | bytes | Mapping):
+        return documents
+    raise UsageError(f"bulk takes documents one after another, as a list of them, not {shortened(documents)}")
 
 
 def _positive(number: int) -> int:

@@ -117,7 +117,7 @@ def a_wrong_keyword() -> Any:
         (a_field_hidden_by_a_method, r"choose another name"),
         (a_field_called_self, r'field\(name="self"\)'),
         (a_field_called_as_a_method, r'field\(name="upgrade"\)'),
-        (a_wrong_keyword, r"'colection' is no keyword of a class"),
+        (a_wrong_keyword, r"'colection' is no keyword of the class"),
     ],
 )
 def test_what_would_be_lost_silently_is_refused(declared: Any, message: str) -> None:

@@ -439,8 +439,8 @@ def all_errors(kind: type[OrcodmError] = OrcodmError) -> list[type[OrcodmError]]
 
 
 def made(kind: type[OrcodmError]) -> OrcodmError:
-    if kind is errors.InvalidDocument:
-        error: OrcodmError = errors.InvalidDocument("User", "ada", [Problem("age", "x", "no number")])
+    if issubclass(kind, errors.InvalidDocument):
+        error: OrcodmError = kind("User", "ada", [Problem("age", "x", "no number")])
     elif kind is CommitError:
         error = CommitError([NotFound("a"), TooLarge("b")], written=[1], failed=[2, 3], untried=[4])
     elif issubclass(kind, errors.ApiError):
