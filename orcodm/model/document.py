@@ -24,6 +24,7 @@ from .events import Events
 from .fields import Field, field
 from .history import History
 from .model import Model
+from .registry import Registry
 from .relations import Relations
 from .schema import Seen
 from .sources import EventSource, RelationSource, event_source, relation_source
@@ -42,8 +43,10 @@ def _plain(key: Any) -> Any:
 D = TypeVar("D", bound="Document")
 T = TypeVar("T")
 
-collections: dict[str, type[Document]] = {}
-"""The newest document class of each collection: for targets of relations that no class declared."""
+bound = Registry()
+"""The document classes that applications declare."""
+
+_untyped: dict[str, type[Document]] = {}
 
 
 class QueryAttribute:
@@ -102,6 +105,7 @@ class Document(Tracked, Model):
     _reading: ClassVar[Any] = Unbound()
     _writing: ClassVar[Any] = Unbound()
     _root: ClassVar[Any] = None
+    _declared: ClassVar[bool] = True
     _tag: ClassVar[str | None] = None
     _discriminator: ClassVar[str] = "_type"
     _kind: ClassVar[str] = "item"
@@ -124,7 +128,8 @@ class Document(Tracked, Model):
             cls.collection, cls._root, cls._variants, cls._tag = collection, cls, {}, tag
             cls._discriminator = discriminator or "_type"
             cls._order = (SortField("@path.key"),)
-            collections[collection] = cls
+            if cls._declared:
+                bound.bind(collection, cls)
         elif cls._root is not None:
             if discriminator is not None:
                 raise InvalidModel(f"{cls.__name__}: a discriminator is declared beside the collection")
@@ -295,6 +300,8 @@ def _operations(updates: tuple[Update, ...], wrong: Mapping[str, Any]) -> list[d
 class Untyped(Document):
     """A document of a collection that no class is bound to: its members are attributes, read-only."""
 
+    _declared: ClassVar[bool] = False
+
     def __getattr__(self, name: str) -> Any:
         try:
             return self.__dict__["_extra"][name]
@@ -303,6 +310,8 @@ class Untyped(Document):
 
 
 def document_class(collection: str) -> type[Document]:
-    """The class of a collection's documents, as far as one is declared."""
-    known = collections.get(collection)
-    return known if known is not None else type("Untyped", (Untyped,), {}, collection=collection)
+    """The class of a collection's documents, as far as one is declared. Raises `InvalidModel` for several."""
+    known = bound.one(collection) or _untyped.get(collection)
+    if known is None:
+        known = _untyped[collection] = type("Untyped", (Untyped,), {}, collection=collection)
+    return known

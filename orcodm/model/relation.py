@@ -6,6 +6,7 @@ document is related to is `Related`; relations are made there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from attrs import evolve, field, frozen
@@ -36,7 +37,8 @@ class End(Generic[D]):
 
     collection: str
     key: str
-    _model: Any = field(eq=False, repr=False)
+    _model: Callable[[], Any] = field(eq=False, repr=False)
+    """What gives the class of the document, which is only asked where one is read."""
     _relation: Any = field(default=None, eq=False, repr=False)
 
     def get(self) -> D:
@@ -51,7 +53,8 @@ class End(Generic[D]):
     def _flow(self, session: Session) -> Flow[D]:
         operation = Get(collection=self.collection, key=self.key)
         identity = (self.collection, self.key)
-        return flows.get(session._unit, operation, identity, self._model._of_item, RAISE, self._model)
+        model = self._model()
+        return flows.get(session._unit, operation, identity, model._of_item, RAISE, model)
 
 
 class EndPath:

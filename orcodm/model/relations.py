@@ -188,10 +188,13 @@ class Related(Unread, Generic[R]):
         model = self._model
         if model is not None and item.collection == model.collection:
             return model._load(unit, item, fresh)
-        # No class is declared, so the one that the session has it as is as good.
         own = self._document._root
+        identity = (item.collection, item.key)
+        known = unit.known(identity)
+        if known is not None:
+            return known  # no class is declared, so the one that the session has it as is as good
         other = own if own.collection == item.collection else document_class(item.collection)
-        return flows.load(unit, item, (item.collection, item.key), other._of_item, fresh)
+        return flows.load(unit, item, identity, other._of_item, fresh)
 
     def _contains(self, unit: Unit, target: Any) -> Flow[bool]:
         if len(self._kinds) == 1:

@@ -20,7 +20,7 @@ from ..session.session import Session
 from ..session.unit import Unit
 from . import mapping
 from .declaration import Kind, declared_kinds
-from .events import Event, Events, Place, event_class, event_maker, load_event
+from .events import Event, Events, Place, UntypedEvent, event_class, event_maker, load_event
 from .relation import End, Relation
 from .relations import target_class
 
@@ -63,7 +63,7 @@ class EventSource:
     def _load(self, unit: Unit, item: EventItem, fresh: list[Any]) -> Any:
         model = self.model
         if not self.given:
-            model = event_class(_class_of(self.owner, item.collection).events, item.type)
+            model = _event_class(self.owner, item.collection, item.type, self.model)
         make = event_maker(model, Place(item.collection, item.key), item.type)
         return load_event(unit, item, make, fresh, self.model)
 
@@ -96,10 +96,14 @@ class RelationSource:
         return flows.load_all(unit, items, self._load)
 
     def _load(self, unit: Unit, item: RelationItem, fresh: list[Any]) -> Any:
-        source = _class_of(self.owner, item.collection)
-        target = target_class(source.relations, item.kind)
-        if target is None or target.collection != item.to_collection:
-            target = _class_of(source, item.to_collection)
+        collection, to_collection = item.collection, item.to_collection
+        owner = self.owner
+
+        def source() -> type[Document]:
+            return class_of(owner, collection)
+
+        def target() -> type[Document]:
+            return _target_class(owner, collection, item.kind, to_collection)
 
         def make(item: RelationItem) -> tuple[Relation[Any, Any], None]:
             relation: Relation[Any, Any] = Relation.from_value(item.value)
@@ -163,9 +167,9 @@ def _declared(owner: type[Document], model: type[Event]) -> Criterion:
 
 
 def _types(owner: type[Document], model: type[Event]) -> Iterator[tuple[str, list[str]]]:
-    from .document import collections
+    from .document import bound
 
-    for one in [owner] if owner.collection else collections.values():
+    for one in [owner] if owner.collection else bound:
         types = [
             type_
             for type_ in declared_kinds(one.events, Events)
@@ -175,11 +179,36 @@ def _types(owner: type[Document], model: type[Event]) -> Iterator[tuple[str, lis
             yield one.collection, types
 
 
-def _class_of(near: type[Document], collection: str) -> type[Document]:
-    """The document class of a collection: `near`, if it is its own."""
+def class_of(near: type[Document] | None, collection: str) -> type[Document]:
+    """The document class of a collection: `near`, if it is its own. Raises `InvalidModel` for several."""
     from .document import document_class
 
-    return near if near.collection == collection else document_class(collection)
+    return near if near is not None and near.collection == collection else document_class(collection)
+
+
+def _classes(owner: type[Document], collection: str) -> list[type[Document]]:
+    from .document import bound
+
+    return [owner] if owner.collection == collection else bound.classes(collection)
+
+
+def _target_class(owner: type[Document], collection: str, kind: str, to: str) -> type[Document]:
+    """The class of the document in the collection `to` that a relation leads to."""
+    sources = _classes(owner, collection)
+    declared = {target_class(one.relations, kind) for one in sources} - {None}
+    near = [one for one in declared if one.collection == to] or [
+        one for one in sources if one.collection == to
+    ]
+    return class_of(near[0] if len(near) == 1 else None, to)
+
+
+def _event_class(owner: type[Document], collection: str, type_: str, model: type[Any]) -> type[Any]:
+    """The class of the events of a type, which is a `model`. Raises `InvalidModel` for several."""
+    declared = {event_class(one.events, type_) for one in _classes(owner, collection)} - {UntypedEvent}
+    fitting = [one for one in declared if issubclass(one, model)]
+    if not declared:
+        return UntypedEvent
+    return fitting[0] if len(fitting) == 1 else event_class(class_of(owner, collection).events, type_)
 
 
 def _path(name: str) -> Expr[str]:

@@ -24,7 +24,8 @@ from orcodm import (
     Timestamp,
     UsageError,
 )
-from orcodm.model.document import collections
+from orcodm.model import document
+from orcodm.model.registry import Registry
 from orcodm.operations import Batch, Delete, DeleteRelation, IfMatch, PostEvent, Put, PutEvent, PutRelation
 from orcodm.testing import Watched
 
@@ -35,9 +36,11 @@ NOON = datetime(2020, 1, 1, 12, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def declared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other tests declare classes of the same collections, of which the newest counts."""
+    """Other tests declare classes of the same collections."""
+    registry = Registry()
     for model in (User, Film):
-        monkeypatch.setitem(collections, model.collection, model)
+        registry.bind(model.collection, model)
+    monkeypatch.setattr(document, "bound", registry)
 
 
 @pytest.fixture
