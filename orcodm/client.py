@@ -16,7 +16,7 @@ from typing import Any, Final, Self, TypedDict, Unpack
 
 from .engine import Engine
 from .engines.connect import connect
-from .errors import UsageError
+from .errors import InvalidParameter, UsageError, shortened
 from .operations import (
     Aggregate,
     Condition,
@@ -56,6 +56,7 @@ from .operations import (
 )
 from .resources import Page, Raw, Resource, with_options
 from .times import milliseconds
+from .wire.clauses import read_aggregates, read_sort
 
 __all__ = ["Client", "Collection", "Event", "Key", "Page", "Raw", "Ref", "Relation"]
 
@@ -97,11 +98,16 @@ class ListOptions(FieldOptions, total=False):
 
 
 class SearchOptions(FieldOptions, total=False):
+    """`sort` and `aggregates` (or `aggregate`) are values, or the text that the API takes for them:
+    `sort="value.n:desc,value.name:asc"`, `aggregate="value.n:stats"`.
+    """
+
     limit: int
     offset: int
     cursor: str
-    sort: tuple[Sort, ...]
-    aggregates: tuple[Aggregate, ...]
+    sort: str | Iterable[Sort]
+    aggregates: str | Iterable[Aggregate]
+    aggregate: str | Iterable[Aggregate]
     values: bool
 
 
@@ -134,10 +140,29 @@ def _condition(if_match: str | None = None, if_none_match: str | bool | None = N
     return IfMatch(if_match) if if_match is not None else IfAbsent() if if_none_match else None
 
 
+def _search(collection: str | None, query: str, options: SearchOptions) -> Search:
+    """The search. Raises `InvalidParameter` for an option that is none, or a text that means nothing."""
+    given: dict[str, Any] = dict(options)
+    if "aggregate" in given:
+        if "aggregates" in given:
+            raise UsageError("aggregate and aggregates are two names of one option: give one of them.")
+        given["aggregates"] = given.pop("aggregate")
+    if isinstance(sort := given.get("sort"), str):
+        given["sort"] = read_sort(sort, query)
+        if sort.strip() and not given["sort"]:
+            raise InvalidParameter(
+                f"sort {shortened(sort)} is no list of fields with a direction, as in 'value.n:desc'",
+                details={"sort": "Malformed."},
+            )
+    if isinstance(aggregates := given.get("aggregates"), str):
+        given["aggregates"] = read_aggregates(aggregates)
+    return Search(collection=collection, query=query, **given)
+
+
 def _changes(changes: PatchLike) -> JsonPatch | MergePatch:
     if isinstance(changes, JsonPatch | MergePatch):
         return changes
-    return MergePatch(dict(changes)) if isinstance(changes, Mapping) else JsonPatch(tuple(map(dict, changes)))
+    return MergePatch(dict(changes)) if isinstance(changes, Mapping) else JsonPatch(changes)
 
 
 def _moment(moment: Moment) -> int:
@@ -148,6 +173,8 @@ def _bound(bound: Bound | None) -> EventBound | None:
     if bound is None or isinstance(bound, EventBound):
         return bound
     if isinstance(bound, tuple):
+        if len(bound) != 2:
+            raise UsageError(f"a bound is a moment, or a moment and an ordinal, not {shortened(bound)}.")
         return EventBound(_moment(bound[0]), bound[1])
     return EventBound(_moment(bound))
 
@@ -179,10 +206,10 @@ class Client(Resource):
 
     def search(self, query: str, **options: Unpack[SearchOptions]) -> Page[SearchResult]:
         """The first page of what a Lucene query finds in all collections. Raises `InvalidQuery`."""
-        return self._page(Search(query=query, **options))
+        return self._page(_search(None, query, options))
 
     async def asearch(self, query: str, **options: Unpack[SearchOptions]) -> Page[SearchResult]:
-        return await self._apage(Search(query=query, **options))
+        return await self._apage(_search(None, query, options))
 
     def collection(self, name: str, **options: Unpack[Options]) -> Collection:
         """A collection, whether there is anything in it or not."""
@@ -217,10 +244,10 @@ class Collection(Resource):
 
     def search(self, query: str, **options: Unpack[SearchOptions]) -> Page[SearchResult]:
         """The first page of what a Lucene query finds. Raises `InvalidQuery`."""
-        return self._page(Search(collection=self.name, query=query, **options))
+        return self._page(_search(self.name, query, options))
 
     async def asearch(self, query: str, **options: Unpack[SearchOptions]) -> Page[SearchResult]:
-        return await self._apage(Search(collection=self.name, query=query, **options))
+        return await self._apage(_search(self.name, query, options))
 
     def list(self, **options: Unpack[ListOptions]) -> Page[Item]:
         """The first page of the items, by their keys."""

@@ -12,6 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, Self
 
 
+def shortened(value: Any) -> str:
+    """The repr of a value for messages, cut to what a person reads; never raises."""
+    try:
+        text = repr(value)
+    except Exception:  # an integer of thousands of digits, a list that nests too deep, a class of the user's
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
 class OrcodmError(Exception):
     """The root of everything orcodm raises. All of them can be copied, and pickled with what they carry."""
 

@@ -7,14 +7,16 @@ under keys (`value`) are JSON and are checked where they are encoded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from functools import cache
+from itertools import islice
 from typing import Any, Final, Generic, Self, TypeVar
 
 import attrs
 from attrs import Attribute, define, frozen
 
-from .errors import InvalidKey, InvalidParameter, MalformedRef, OrcodmError
+from .errors import InvalidKey, InvalidParameter, MalformedRef, OrcodmError, shortened
 from .times import zone_name
 
 R = TypeVar("R")
@@ -22,6 +24,24 @@ R_co = TypeVar("R_co", covariant=True)
 
 MAX_NAME_BYTES: Final = 1024
 """How long a collection, key, event type or relation kind may be, in bytes of UTF-8."""
+
+MAX_RESULTS: Final = 10_000
+"""The most results that a page may have, on any engine."""
+
+MAX_OFFSET: Final = 2**53 - 1
+"""How far the offset of a page reaches: integers beyond it are not exact to every reader of JSON."""
+
+MAX_HOPS: Final = 100
+"""The most kinds that one `ListRelations` may name."""
+
+MAX_NAMED: Final = 10_000
+"""The most fields, terms or buckets that one attribute may have."""
+
+MAX_CLAUSES: Final = 1_000
+"""The most sort clauses or aggregates of a search."""
+
+MAX_EDGE: Final = 10**400
+"""The edges of buckets are smaller than this: the wire writes them with up to 400 digits."""
 
 MAX_TOP_VALUES: Final = 10_000
 """How far top values reach, offset and limit together: no engine counts more of them at once."""
@@ -36,9 +56,15 @@ START: Final = "*"
 # -- validators and converters ---------------------------------------------------------------------
 
 
+def _wrong(attribute: str, wanted: str, value: Any, detail: str) -> InvalidParameter:
+    return InvalidParameter(
+        f"{attribute} must be {wanted}, not {shortened(value)}", details={attribute: detail}
+    )
+
+
 def _name(instance: Any, attribute: Attribute[Any], name: Any) -> None:
     if type(name) is not str:
-        raise InvalidKey(f"{attribute.name} must be a string, not {name!r}")
+        raise InvalidKey(f"{attribute.name} must be a string, not {shortened(name)}")
     if not name:
         raise InvalidKey(f"{attribute.name} must not be empty")
     if len(name) > MAX_NAME_BYTES // 4 or not name.isascii():
@@ -46,7 +72,7 @@ def _name(instance: Any, attribute: Attribute[Any], name: Any) -> None:
             size = len(name.encode())
         except UnicodeEncodeError as error:
             raise InvalidKey(
-                f"{attribute.name} {name!r} has a lone surrogate at position {error.start}: "
+                f"{attribute.name} {shortened(name)} has a lone surrogate at position {error.start}: "
                 "it is not Unicode text"
             ) from None
         if size > MAX_NAME_BYTES:
@@ -55,7 +81,7 @@ def _name(instance: Any, attribute: Attribute[Any], name: Any) -> None:
             )
 
 
-def _names(instance: Any, attribute: Attribute[Any], names: Any) -> None:
+def _kinds(instance: Any, attribute: Attribute[Any], names: Any) -> None:
     if not names:
         raise InvalidKey(f"{attribute.name} must name at least one")
     for name in names:
@@ -67,7 +93,8 @@ _HEX: Final = "0123456789abcdefABCDEF"
 
 def _ref(instance: Any, attribute: Attribute[Any], ref: Any) -> None:
     if not (type(ref) is str and 0 < len(ref) <= 64 and not ref.strip(_HEX)):
-        raise MalformedRef(f"The provided Item Ref is malformed: {ref!r}", details={"ref": str(ref)})
+        shown = ref if type(ref) is str and len(ref) <= 80 else shortened(ref)
+        raise MalformedRef(f"The provided Item Ref is malformed: {shortened(ref)}", details={"ref": shown})
 
 
 def _some_ref(instance: Any, attribute: Attribute[Any], ref: Any) -> None:
@@ -77,18 +104,13 @@ def _some_ref(instance: Any, attribute: Attribute[Any], ref: Any) -> None:
 
 def _integer(instance: Any, attribute: Attribute[Any], number: Any) -> None:
     if type(number) is not int:
-        raise InvalidParameter(
-            f"{attribute.name} must be an integer, not {number!r}",
-            details={attribute.name: "Not an integer."},
-        )
+        raise _wrong(attribute.name, "an integer", number, "Not an integer.")
 
 
 def _milliseconds(instance: Any, attribute: Attribute[Any], number: Any) -> None:
     _integer(instance, attribute, number)
     if not -(2**63) <= number < 2**63:
-        raise InvalidParameter(
-            f"{attribute.name} {number} is outside of 64 bits", details={attribute.name: "Out of range."}
-        )
+        raise _wrong(attribute.name, "within 64 bits", number, "Out of range.")
 
 
 def _some_milliseconds(instance: Any, attribute: Attribute[Any], number: Any) -> None:
@@ -96,22 +118,32 @@ def _some_milliseconds(instance: Any, attribute: Attribute[Any], number: Any) ->
         _milliseconds(instance, attribute, number)
 
 
-def _count(instance: Any, attribute: Attribute[Any], number: Any) -> None:
-    _integer(instance, attribute, number)
-    if not 0 <= number < 2**63:
-        raise InvalidParameter(
-            f"{attribute.name} must not be negative or beyond 64 bits: {number}",
-            details={attribute.name: f"Must not be {number}."},
-        )
+def _between(attribute: Attribute[Any], number: Any, most: int) -> None:
+    if type(number) is not int or not 0 <= number <= most:
+        wanted = f"an integer from 0 to {most}"
+        raise _wrong(attribute.name, wanted, number, f"Must be at most {most}.")
+
+
+def _limit(instance: Any, attribute: Attribute[Any], number: Any) -> None:
+    _between(attribute, number, MAX_RESULTS)
+
+
+def _offset(instance: Any, attribute: Attribute[Any], number: Any) -> None:
+    _between(attribute, number, MAX_OFFSET)
 
 
 def _top_values(instance: Any, attribute: Attribute[Any], number: Any) -> None:
-    _count(instance, attribute, number)
-    if instance.offset + number > MAX_TOP_VALUES:
+    _between(attribute, number, MAX_TOP_VALUES)
+    if attribute.name == "limit" and instance.offset + number > MAX_TOP_VALUES:
         raise InvalidParameter(
-            f"offset and limit reach beyond the {MAX_TOP_VALUES} most frequent values",
+            f"offset {instance.offset} and limit {number} reach beyond the {MAX_TOP_VALUES} first values",
             details={"aggregate": f"Must not reach beyond {MAX_TOP_VALUES} values."},
         )
+
+
+def _flag(instance: Any, attribute: Attribute[Any], flag: Any) -> None:
+    if type(flag) is not bool:
+        raise _wrong(attribute.name, "True or False", flag, "Must be true or false.")
 
 
 def _text(instance: Any, attribute: Attribute[Any], text: Any) -> None:
@@ -121,10 +153,7 @@ def _text(instance: Any, attribute: Attribute[Any], text: Any) -> None:
             raise TypeError
         text.encode()
     except (TypeError, UnicodeEncodeError):
-        raise InvalidParameter(
-            f"{attribute.name} must be Unicode text, not {text!r}",
-            details={attribute.name: "Not Unicode text."},
-        ) from None
+        raise _wrong(attribute.name, "Unicode text", text, "Not Unicode text.") from None
 
 
 def _some_text(instance: Any, attribute: Attribute[Any], text: Any) -> None:
@@ -136,10 +165,11 @@ INTERVALS: Final = ("year", "quarter", "month", "week", "day", "hour")
 
 
 def _interval(instance: Any, attribute: Attribute[Any], interval: Any) -> None:
-    if interval not in INTERVALS:
+    if type(interval) is not str or interval not in INTERVALS:
+        shown = shortened(interval)
         raise InvalidParameter(
-            f"the interval {interval!r} is none of {', '.join(INTERVALS)}",
-            details={"aggregate": f"Unknown interval {interval!r}."},
+            f"the interval {shown} is none of {', '.join(INTERVALS)}",
+            details={"aggregate": f"Unknown interval {shown}."},
         )
 
 
@@ -148,7 +178,7 @@ def _time_zone(zone: Any) -> str | None:
         return None
     if type(zone) is not str:
         raise InvalidParameter(
-            f"a time zone is a text, not {zone!r:.80}", details={"aggregate": "Not a time zone."}
+            f"a time zone is a text, not {shortened(zone)}", details={"aggregate": "Not a time zone."}
         )
     return zone_name(zone)
 
@@ -156,9 +186,57 @@ def _time_zone(zone: Any) -> str | None:
 def _tuple(values: Iterable[Any]) -> tuple[Any, ...]:
     if type(values) is tuple:
         return values
-    if isinstance(values, str):  # the letters of "friends" are seven kinds nobody meant
-        raise InvalidParameter(f"a list or tuple is expected, not the text {values!r}")
     return tuple(values)
+
+
+def _several(name: str, values: Any, kind: Any, wanted: str, most: int | None = MAX_NAMED) -> tuple[Any, ...]:
+    """The elements of an attribute, each of a kind (None: of any). Raises `InvalidParameter`."""
+    if type(values) is tuple or type(values) is list:
+        found = tuple(values)
+    elif isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        # The letters of "friends" are seven kinds nobody meant.
+        what = "text " if isinstance(values, str) else ""
+        raise InvalidParameter(
+            f"{name}: a list or tuple is expected, not the {what}{shortened(values)}",
+            details={name: "Not a list."},
+        )
+    else:
+        found = tuple(values if most is None else islice(values, most + 1))
+    if most is not None and len(found) > most:
+        raise InvalidParameter(
+            f"{name} has more than the {most} that are allowed", details={name: "Too many."}
+        )
+    if kind is not None:
+        for one in found:
+            if not isinstance(one, kind):
+                raise InvalidParameter(
+                    f"{name} holds {wanted}, not {shortened(one)}", details={name: f"Holds {wanted} only."}
+                )
+    return found
+
+
+def _texts(name: str, values: Any, most: int = MAX_NAMED) -> tuple[str, ...]:
+    found = _several(name, values, str, "texts", most)
+    for text in found:
+        if not text.isascii():
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                raise _wrong(name, "Unicode text", text, "Not Unicode text.") from None
+    return found
+
+
+def _with_fields(values: Iterable[str]) -> tuple[str, ...]:
+    return values if type(values) is tuple and not values else _texts("with_fields", values)
+
+
+def _without_fields(values: Iterable[str]) -> tuple[str, ...]:
+    return values if type(values) is tuple and not values else _texts("without_fields", values)
+
+
+def _hops(values: Iterable[str]) -> tuple[str, ...]:
+    """As a tuple; that each is a name is looked at afterwards."""
+    return _several("kinds", values, None, "", MAX_HOPS)
 
 
 def _some_name(instance: Any, attribute: Attribute[Any], name: Any) -> None:
@@ -168,7 +246,17 @@ def _some_name(instance: Any, attribute: Attribute[Any], name: Any) -> None:
 
 def _condition(instance: Any, attribute: Attribute[Any], condition: Any) -> None:
     if condition is not None and type(condition) is not IfMatch and type(condition) is not IfAbsent:
-        raise InvalidParameter(f"a write condition is IfMatch(ref), IfAbsent() or None, not {condition!r}")
+        raise InvalidParameter(
+            f"a write condition is IfMatch(ref), IfAbsent() or None, not {shortened(condition)}"
+        )
+
+
+def _condition_and_text(instance: Any, attribute: Attribute[Any], text: Any) -> None:
+    """Both in one, since every save makes a `Put`."""
+    if (condition := instance.condition) is not None:
+        _condition(instance, attribute, condition)
+    if text is not None and type(text) is not bytes:
+        raise _wrong("text", "bytes or None", text, "Not bytes.")
 
 
 # -- what all of them have in common ---------------------------------------------------------------
@@ -380,8 +468,8 @@ class Get(Operation[Item]):
     collection: str = attrs.field(validator=_name)
     key: str = attrs.field(validator=_name)
     ref: str | None = attrs.field(default=None, validator=_some_ref)
-    with_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
-    without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
+    with_fields: tuple[str, ...] = attrs.field(default=(), converter=_with_fields)
+    without_fields: tuple[str, ...] = attrs.field(default=(), converter=_without_fields)
 
     def at(self, key: str) -> Get:
         """The like of another key, for half of what it else takes. Raises `InvalidKey`."""
@@ -406,8 +494,8 @@ class Put(Operation[Written]):
     collection: str = attrs.field(validator=_name)
     key: str = attrs.field(validator=_name)
     value: Any
-    condition: Condition = attrs.field(default=None, validator=_condition)
-    text: bytes | None = attrs.field(default=None, eq=False, repr=False)
+    condition: Condition = None
+    text: bytes | None = attrs.field(default=None, validator=_condition_and_text, eq=False, repr=False)
 
     def at(self, key: str, value: Any, condition: Condition, text: bytes) -> Put:
         """The like of another key, for a third of what it else takes. Raises `InvalidKey`."""
@@ -427,11 +515,16 @@ class Post(Operation[Written]):
     value: Any
 
 
+def _changes_of(values: Iterable[Any]) -> tuple[dict[str, Any], ...]:
+    found = _several("changes", values, Mapping, "objects such as {'op': 'inc', 'path': 'n'}", None)
+    return tuple(one if type(one) is dict else dict(one) for one in found)
+
+
 @frozen(eq=False, repr=False, slots=False)
 class JsonPatch(Value):
     """Operations of JSON Patch (RFC 6902) and the protocol's extensions, as JSON objects."""
 
-    operations: tuple[dict[str, Any], ...] = attrs.field(converter=_tuple)
+    operations: tuple[dict[str, Any], ...] = attrs.field(converter=_changes_of)
 
 
 @frozen(eq=False, repr=False, slots=False)
@@ -444,6 +537,14 @@ class MergePatch(Value):
 Changes = JsonPatch | MergePatch
 
 
+def _changes(instance: Any, attribute: Attribute[Any], changes: Any) -> None:
+    if not isinstance(changes, Changes):
+        raise InvalidParameter(
+            f"changes must be a JsonPatch or a MergePatch, not {shortened(changes)}",
+            details={"changes": "Not a patch."},
+        )
+
+
 @frozen(kw_only=True, eq=False, repr=False, slots=False)
 class Patch(Operation[Written]):
     """Change parts of the value at a key, all or nothing.
@@ -454,9 +555,9 @@ class Patch(Operation[Written]):
 
     collection: str = attrs.field(validator=_name)
     key: str = attrs.field(validator=_name)
-    changes: Changes
+    changes: Changes = attrs.field(validator=_changes)
     condition: Condition = attrs.field(default=None, validator=_condition)
-    upsert: bool = False
+    upsert: bool = attrs.field(default=False, validator=_flag)
 
 
 @frozen(kw_only=True, eq=False, repr=False, slots=False)
@@ -469,7 +570,7 @@ class Delete(Operation[None]):
     collection: str = attrs.field(validator=_name)
     key: str = attrs.field(validator=_name)
     condition: Condition = attrs.field(default=None, validator=_condition)
-    purge: bool = False
+    purge: bool = attrs.field(default=False, validator=_flag)
 
 
 @frozen(kw_only=True, eq=False, repr=False, slots=False)
@@ -487,14 +588,14 @@ class List(Operation[Page[Item]]):
     """
 
     collection: str = attrs.field(validator=_name)
-    limit: int = attrs.field(default=DEFAULT_LIMIT, validator=_count)
+    limit: int = attrs.field(default=DEFAULT_LIMIT, validator=_limit)
     start: str | None = attrs.field(default=None, validator=_some_text)
     after: str | None = attrs.field(default=None, validator=_some_text)
     before: str | None = attrs.field(default=None, validator=_some_text)
     end: str | None = attrs.field(default=None, validator=_some_text)
-    values: bool = True
-    with_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
-    without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
+    values: bool = attrs.field(default=True, validator=_flag)
+    with_fields: tuple[str, ...] = attrs.field(default=(), converter=_with_fields)
+    without_fields: tuple[str, ...] = attrs.field(default=(), converter=_without_fields)
 
 
 @frozen(kw_only=True, eq=False, repr=False, slots=False)
@@ -507,12 +608,12 @@ class ListRefs(Operation[Page[Version]]):
 
     collection: str = attrs.field(validator=_name)
     key: str = attrs.field(validator=_name)
-    limit: int = attrs.field(default=DEFAULT_LIMIT, validator=_count)
-    offset: int = attrs.field(default=0, validator=_count)
-    values: bool = False
-    with_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
-    without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
-    at: int | None = attrs.field(default=None, eq=False, repr=False)
+    limit: int = attrs.field(default=DEFAULT_LIMIT, validator=_limit)
+    offset: int = attrs.field(default=0, validator=_offset)
+    values: bool = attrs.field(default=False, validator=_flag)
+    with_fields: tuple[str, ...] = attrs.field(default=(), converter=_with_fields)
+    without_fields: tuple[str, ...] = attrs.field(default=(), converter=_without_fields)
+    at: int | None = attrs.field(default=None, validator=_some_milliseconds, eq=False, repr=False)
 
 
 # -- operations: search ----------------------------------------------------------------------------
@@ -522,44 +623,70 @@ class ListRefs(Operation[Page[Version]]):
 class SortField(Value):
     """Order by the exact value of a field (`value.name`, `@path.key`, `score`); missing values last."""
 
-    field: str
-    descending: bool = False
+    field: str = attrs.field(validator=_text)
+    descending: bool = attrs.field(default=False, validator=_flag)
 
 
 @frozen(eq=False, repr=False, slots=False)
 class SortDistance(Value):
     """Order by the distance of a point from the centre of the query's NEAR clause on that field."""
 
-    field: str
-    descending: bool = False
+    field: str = attrs.field(validator=_text)
+    descending: bool = attrs.field(default=False, validator=_flag)
 
 
 @frozen(eq=False, repr=False, slots=False)
 class SortRandom(Value):
     """A random order, the same for the same seed."""
 
-    seed: str | None = None
+    seed: str | None = attrs.field(default=None, validator=_some_text)
 
 
 Sort = SortField | SortDistance | SortRandom
 
+
+def _sorts(values: Iterable[Sort]) -> tuple[Sort, ...]:
+    return (
+        values
+        if type(values) is tuple and not values
+        else _several("sort", values, Sort, "clauses such as SortField('value.n')", MAX_CLAUSES)
+    )
+
+
 Bucket = tuple[float | None, float | None]
 """A half-open interval [min, max); None is an open side."""
+
+
+def _buckets(values: Iterable[Any]) -> tuple[Bucket, ...]:
+    return tuple(map(_bucket, _several("buckets", values, tuple | list, "pairs of numbers")))
+
+
+def _bucket(bucket: Any) -> Bucket:
+    if len(bucket) != 2:
+        raise _wrong("buckets", "pairs of numbers", bucket, "Not a pair.")
+    for side in bucket:
+        if side is not None and not (
+            (type(side) is int and -MAX_EDGE < side < MAX_EDGE)
+            or (type(side) is float and math.isfinite(side))
+        ):
+            wanted = "pairs of finite numbers with fewer than 400 digits, or None for an open side"
+            raise _wrong("buckets", wanted, side, "Not a number.")
+    return bucket[0], bucket[1]
 
 
 @frozen(eq=False, repr=False, slots=False)
 class Stats(Value):
     """min, max, mean, sum, sum of squares, variance and standard deviation of a number field."""
 
-    field: str
+    field: str = attrs.field(validator=_text)
 
 
 @frozen(eq=False, repr=False, slots=False)
 class Ranges(Value):
     """How many numbers of a field lie in each bucket."""
 
-    field: str
-    buckets: tuple[Bucket, ...] = attrs.field(converter=_tuple)
+    field: str = attrs.field(validator=_text)
+    buckets: tuple[Bucket, ...] = attrs.field(converter=_buckets)
 
 
 @frozen(eq=False, repr=False, slots=False)
@@ -569,8 +696,8 @@ class Distances(Value):
     The radii are in that clause's unit.
     """
 
-    field: str
-    buckets: tuple[Bucket, ...] = attrs.field(converter=_tuple)
+    field: str = attrs.field(validator=_text)
+    buckets: tuple[Bucket, ...] = attrs.field(converter=_buckets)
 
 
 @frozen(eq=False, repr=False, slots=False)
@@ -582,7 +709,7 @@ class TimeSeries(Value):
     two intervals.
     """
 
-    field: str
+    field: str = attrs.field(validator=_text)
     interval: str = attrs.field(validator=_interval)
     time_zone: str | None = attrs.field(default=None, converter=_time_zone)
 
@@ -591,12 +718,18 @@ class TimeSeries(Value):
 class TopValues(Value):
     """The most frequent whole values of a field."""
 
-    field: str
-    offset: int = attrs.field(default=0, validator=_count)
+    field: str = attrs.field(validator=_text)
+    offset: int = attrs.field(default=0, validator=_top_values)
     limit: int = attrs.field(default=DEFAULT_LIMIT, validator=_top_values)
 
 
 Aggregate = Stats | Ranges | Distances | TimeSeries | TopValues
+
+
+def _aggregates(values: Iterable[Aggregate]) -> tuple[Aggregate, ...]:
+    if type(values) is tuple and not values:
+        return values
+    return _several("aggregates", values, Aggregate, "aggregates such as Stats('value.n')", MAX_CLAUSES)
 
 
 @frozen(kw_only=True, eq=False, repr=False, slots=False)
@@ -689,14 +822,14 @@ class Search(Operation[Page[SearchResult]]):
 
     query: str = attrs.field(validator=_text)
     collection: str | None = attrs.field(default=None, validator=_some_name)
-    limit: int = attrs.field(default=DEFAULT_LIMIT, validator=_count)
-    offset: int = attrs.field(default=0, validator=_count)
+    limit: int = attrs.field(default=DEFAULT_LIMIT, validator=_limit)
+    offset: int = attrs.field(default=0, validator=_offset)
     cursor: str | None = attrs.field(default=None, validator=_some_text)
-    sort: tuple[Sort, ...] = attrs.field(default=(), converter=_tuple)
-    aggregates: tuple[Aggregate, ...] = attrs.field(default=(), converter=_tuple)
-    values: bool = True
-    with_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
-    without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
+    sort: tuple[Sort, ...] = attrs.field(default=(), converter=_sorts)
+    aggregates: tuple[Aggregate, ...] = attrs.field(default=(), converter=_aggregates)
+    values: bool = attrs.field(default=True, validator=_flag)
+    with_fields: tuple[str, ...] = attrs.field(default=(), converter=_with_fields)
+    without_fields: tuple[str, ...] = attrs.field(default=(), converter=_without_fields)
 
 
 @frozen(eq=False, repr=False, slots=False)
@@ -723,6 +856,10 @@ def _some(instance: Any, attribute: Attribute[Any], text: Any) -> None:
         )
 
 
+def _terms(values: Iterable[str]) -> tuple[str, ...]:
+    return _texts("only", values)
+
+
 def _each_some(instance: Any, attribute: Attribute[Any], texts: Any) -> None:
     for text in texts:
         _some(instance, attribute, text)
@@ -743,10 +880,10 @@ class ListTerms(Operation[Terms]):
 
     collection: str = attrs.field(validator=_name)
     field: str = attrs.field(validator=_some)
-    whole: bool = False
+    whole: bool = attrs.field(default=False, validator=_flag)
     prefix: str = attrs.field(default="", validator=_text)
-    only: tuple[str, ...] = attrs.field(default=(), converter=_tuple, validator=_each_some)
-    limit: int = attrs.field(default=DEFAULT_LIMIT, validator=_count)
+    only: tuple[str, ...] = attrs.field(default=(), converter=_terms, validator=_each_some)
+    limit: int = attrs.field(default=DEFAULT_LIMIT, validator=_limit)
 
 
 # -- operations: events ----------------------------------------------------------------------------
@@ -777,8 +914,8 @@ class GetEvent(Operation[EventItem]):
     type: str = attrs.field(validator=_name)
     timestamp: int = attrs.field(validator=_milliseconds)
     ordinal: int = attrs.field(validator=_milliseconds)
-    with_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
-    without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
+    with_fields: tuple[str, ...] = attrs.field(default=(), converter=_with_fields)
+    without_fields: tuple[str, ...] = attrs.field(default=(), converter=_without_fields)
 
 
 @frozen(kw_only=True, eq=False, repr=False, slots=False)
@@ -803,7 +940,7 @@ class PatchEvent(Operation[EventWritten]):
     type: str = attrs.field(validator=_name)
     timestamp: int = attrs.field(validator=_milliseconds)
     ordinal: int = attrs.field(validator=_milliseconds)
-    changes: Changes
+    changes: Changes = attrs.field(validator=_changes)
     condition: Condition = attrs.field(default=None, validator=_condition)
 
 
@@ -830,6 +967,11 @@ class EventBound(Value):
     ordinal: int | None = attrs.field(default=None, validator=_some_milliseconds)
 
 
+def _event_bound(instance: Any, attribute: Attribute[Any], bound: Any) -> None:
+    if bound is not None and not isinstance(bound, EventBound):
+        raise _wrong(attribute.name, "an EventBound or None", bound, "Not a bound.")
+
+
 @frozen(kw_only=True, eq=False, repr=False, slots=False)
 class ListEvents(Operation[Page[EventItem]]):
     """The events of a key and type, newest first (timestamp, then ordinal), within bounds.
@@ -840,13 +982,13 @@ class ListEvents(Operation[Page[EventItem]]):
     collection: str = attrs.field(validator=_name)
     key: str = attrs.field(validator=_name)
     type: str = attrs.field(validator=_name)
-    limit: int = attrs.field(default=DEFAULT_LIMIT, validator=_count)
-    start: EventBound | None = None
-    after: EventBound | None = None
-    before: EventBound | None = None
-    end: EventBound | None = None
-    with_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
-    without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
+    limit: int = attrs.field(default=DEFAULT_LIMIT, validator=_limit)
+    start: EventBound | None = attrs.field(default=None, validator=_event_bound)
+    after: EventBound | None = attrs.field(default=None, validator=_event_bound)
+    before: EventBound | None = attrs.field(default=None, validator=_event_bound)
+    end: EventBound | None = attrs.field(default=None, validator=_event_bound)
+    with_fields: tuple[str, ...] = attrs.field(default=(), converter=_with_fields)
+    without_fields: tuple[str, ...] = attrs.field(default=(), converter=_without_fields)
 
 
 # -- operations: relations -------------------------------------------------------------------------
@@ -878,8 +1020,8 @@ class GetRelation(Operation[RelationItem]):
     kind: str = attrs.field(validator=_name)
     to_collection: str = attrs.field(validator=_name)
     to_key: str = attrs.field(validator=_name)
-    with_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
-    without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
+    with_fields: tuple[str, ...] = attrs.field(default=(), converter=_with_fields)
+    without_fields: tuple[str, ...] = attrs.field(default=(), converter=_without_fields)
 
 
 @frozen(kw_only=True, eq=False, repr=False, slots=False)
@@ -903,11 +1045,11 @@ class ListRelations(Operation[Page[Item]]):
 
     collection: str = attrs.field(validator=_name)
     key: str = attrs.field(validator=_name)
-    kinds: tuple[str, ...] = attrs.field(converter=_tuple, validator=_names)
-    limit: int = attrs.field(default=DEFAULT_LIMIT, validator=_count)
-    offset: int = attrs.field(default=0, validator=_count)
-    with_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
-    without_fields: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
+    kinds: tuple[str, ...] = attrs.field(converter=_hops, validator=_kinds)
+    limit: int = attrs.field(default=DEFAULT_LIMIT, validator=_limit)
+    offset: int = attrs.field(default=0, validator=_offset)
+    with_fields: tuple[str, ...] = attrs.field(default=(), converter=_with_fields)
+    without_fields: tuple[str, ...] = attrs.field(default=(), converter=_without_fields)
 
 
 # -- operations: everything, as it is stored -------------------------------------------------------
@@ -926,19 +1068,25 @@ class Dump(Operation[Page[Record]]):
     """
 
     collection: str | None = attrs.field(default=None, validator=_some_name)
-    limit: int = attrs.field(default=DEFAULT_LIMIT, validator=_count)
+    limit: int = attrs.field(default=DEFAULT_LIMIT, validator=_limit)
     cursor: str = attrs.field(default=START, validator=_text)
 
 
-def _records(instance: Any, attribute: Attribute[Any], records: Any) -> None:
-    for record in records:
-        if not isinstance(record, Record):
-            raise InvalidParameter(f"a version, an event or a relation is expected, not {record!r:.200}")
-        names = ("collection", "key", "type", "kind", "to_collection", "to_key")
-        for name, check in (*((name, _name) for name in names), ("ref", _ref), ("reftime", _milliseconds)):
-            field = getattr(attrs.fields(type(record)), name, None)
-            if field is not None:
-                check(record, field, getattr(record, name))
+def _records(values: Iterable[Any]) -> tuple[Record, ...]:
+    found = _several("records", values, Record, "versions, events and relations", None)
+    for record in found:
+        for field in attrs.fields(type(record)):
+            if (check := _RECORD.get(field.name)) is not None:
+                check(record, field, getattr(record, field.name))
+    return found
+
+
+_RECORD: Final[dict[str, Any]] = {
+    **dict.fromkeys(("collection", "key", "type", "kind", "to_collection", "to_key"), _name),
+    **dict.fromkeys(("reftime", "timestamp", "ordinal"), _milliseconds),
+    "ref": _ref,
+    "deleted": _flag,
+}
 
 
 @frozen(eq=False, repr=False, slots=False)
@@ -951,7 +1099,7 @@ class Restore(Operation[BatchResult]):
     restored whose ends are deleted. Restoring again changes nothing. Needs `capabilities.records`.
     """
 
-    records: tuple[Record, ...] = attrs.field(converter=_tuple, validator=_records)
+    records: tuple[Record, ...] = attrs.field(converter=_records)
 
 
 # -- operations: several at once -------------------------------------------------------------------
@@ -971,10 +1119,12 @@ Write = (
 """What a `Batch` may hold."""
 
 
-def _writes(instance: Any, attribute: Attribute[Any], operations: Any) -> None:
-    for operation in operations:
+def _writes(values: Iterable[Any]) -> tuple[Write, ...]:
+    writes = _several("operations", values, None, "", None)
+    for operation in writes:
         if not isinstance(operation, Write):
-            raise InvalidParameter(f"a batch holds writes, not {operation!r}")
+            raise InvalidParameter(f"a batch holds writes, not {shortened(operation)}")
+    return writes
 
 
 @frozen(eq=False, repr=False, slots=False)
@@ -984,7 +1134,7 @@ class Batch(Operation[BatchResult]):
     With `capabilities.atomic_batch` they are one transaction. Errors are outcomes, never raised.
     """
 
-    operations: tuple[Write, ...] = attrs.field(converter=_tuple, validator=_writes)
+    operations: tuple[Write, ...] = attrs.field(converter=_writes)
 
 
 def all_operations() -> frozenset[type[Operation[Any]]]:

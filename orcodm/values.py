@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from .errors import InvalidValue
+from .errors import InvalidValue, shortened
 
 MAX_DEPTH = 200
 """How deep lists and objects may nest in a value."""
@@ -184,7 +184,8 @@ def _check(value: Any, path: str, depth: int) -> None:
             for name, member in value.items():
                 if type(name) is not str:
                     raise InvalidValue(
-                        f"{path or 'the value'}: the name {name!r} of a member is no string", path=path
+                        f"{path or 'the value'}: the name {shortened(name)} of a member is no string",
+                        path=path,
                     )
                 _check(name, f"{path}.{name!a}" if path else repr(name), depth)
                 _check(member, f"{path}.{name}" if path else name, depth + 1)
@@ -192,5 +193,5 @@ def _check(value: Any, path: str, depth: int) -> None:
             for index, member in enumerate(value):
                 _check(member, f"{path}[{index}]", depth + 1)
     elif (reason := unstorable(value)) is not None:
-        shown = f" ({value!r:.60})" if reason.startswith("JSON cannot hold") else ""
+        shown = f" ({shortened(value)})" if reason.startswith("JSON cannot hold") else ""
         raise InvalidValue(f"{path or 'the value'}: {reason}{shown}", path=path)

@@ -22,12 +22,12 @@ from types import TracebackType, coroutine
 from typing import TYPE_CHECKING, Any, Final, Never, Self, TypeVar, overload
 
 from ..engine import Engine
-from ..errors import ConcurrentUse, Conflict, NoEngine, SessionClosed, UsageError
+from ..errors import ConcurrentUse, Conflict, NoEngine, SessionClosed, UsageError, shortened
 from ..flow import Flow, arun, run
 from ..mistakes import refuse, unknown
 from . import context, flows
 from .flows import RAISE, OnConflict, Outcome
-from .state import mapped, shortened
+from .state import mapped
 from .unit import Unit
 
 if TYPE_CHECKING:

@@ -7,8 +7,18 @@ from typing import Any, Protocol, Self
 
 from attrs import define, frozen
 
-from ..errors import UsageError
-from ..operations import Condition, Delete, DeleteEvent, Get, GetEvent, Post, PostEvent, Put, PutEvent
+from ..errors import UsageError, shortened
+from ..operations import (
+    Condition,
+    Delete,
+    DeleteEvent,
+    Get,
+    GetEvent,
+    Post,
+    PostEvent,
+    Put,
+    PutEvent,
+)
 from ..values import decode
 
 Identity = tuple[Hashable, ...]
@@ -116,9 +126,3 @@ def mapped(given: Any) -> Mapped:
         raise UsageError(f"a session takes documents, events and relations, not {shortened(given)}{remedy}")
     seen: Mapped = see()
     return seen
-
-
-def shortened(value: Any) -> str:
-    """The repr of a value for messages, cut to what a person reads."""
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

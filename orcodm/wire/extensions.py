@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from ..engine import Capabilities
+from ..operations import MAX_RESULTS
 from .routes import MAX_LIMIT
 
 HEADER: Final = "X-Orcodm-Capabilities"
@@ -47,4 +48,6 @@ def decode_capabilities(text: str | None) -> Capabilities:
         if limits and limits[0].isascii() and limits[0].isdigit() and len(limits[0]) < 10
         else 0
     )
-    return Capabilities(max_limit=max(limit, MAX_LIMIT), **{word: word in words for word in _FLAGS})
+    return Capabilities(
+        max_limit=min(max(limit, MAX_LIMIT), MAX_RESULTS), **{word: word in words for word in _FLAGS}
+    )

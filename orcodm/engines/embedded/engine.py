@@ -18,7 +18,6 @@ from attrs import frozen
 from ...engine import Capabilities, Closing
 from ...errors import (
     Aborted,
-    InvalidParameter,
     InvalidValue,
     OrcodmError,
     SessionClosed,
@@ -26,6 +25,7 @@ from ...errors import (
     Unsupported,
 )
 from ...operations import (
+    MAX_RESULTS,
     Batch,
     BatchResult,
     Delete,
@@ -62,7 +62,6 @@ from .store import BUSY_SECONDS, Cursor, Store, Synchronous, Transaction
 
 R = TypeVar("R")
 
-MAX_LIMIT: Final = 10_000
 WORKERS: Final = 4
 """How many operations of an event loop run at once, of those that may take long and of all others; writes
 take turns anyway."""
@@ -94,7 +93,7 @@ class EmbeddedEngine(Closing):
         atomic_batch=True,
         keyset=True,
         ref_chain=True,
-        max_limit=MAX_LIMIT,
+        max_limit=MAX_RESULTS,
         own_writes=True,
         records=True,
         terms=True,
@@ -136,7 +135,6 @@ class EmbeddedEngine(Closing):
                 return self._store.write(handler.function, operation)  # type: ignore[no-any-return]
             except _Failed as failed:
                 return failed.outcome  # type: ignore[return-value]
-        _check_limit(operation)
         if how is How.READ:
             deadline = ReadDeadline(operation, self._searcher.seconds)
             with self._store.reading(deadline) as connection:
@@ -233,14 +231,6 @@ class _Failed(Exception):
             if isinstance(outcome, OrcodmError)
             else Aborted("not written, because another operation of the same batch failed")
             for outcome in result.outcomes
-        )
-
-
-def _check_limit(operation: Any) -> None:
-    if operation.limit > MAX_LIMIT:
-        raise InvalidParameter(
-            f"limit {operation.limit} is more than the {MAX_LIMIT} results a page may have",
-            details={"limit": f"Must be at most {MAX_LIMIT}."},
         )
 
 

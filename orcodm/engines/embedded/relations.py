@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from attrs import evolve
 
-from ...errors import AlreadyExists, Conflict, InvalidParameter, NotFound, RelationNotFound
+from ...errors import AlreadyExists, Conflict, NotFound, RelationNotFound
 from ...operations import (
     DeleteRelation,
     GetRelation,
@@ -29,9 +29,6 @@ from ...values import canonical, encode
 from ..paging import page_before
 from .pages import all_shown, shown
 from .store import Cursor, Transaction
-
-MAX_HOPS: Final = 100
-"""How many kinds one `ListRelations` may name."""
 
 Path: TypeAlias = tuple[str, str, str, str, str]
 Row: TypeAlias = tuple[int, int, str, int, bytes]
@@ -89,11 +86,6 @@ def get_relation(cursor: Cursor, operation: GetRelation) -> RelationItem:
 def list_relations(connection: sqlite3.Connection, operation: ListRelations) -> Page[Item]:
     """The items at the last hop; an item on the way that has no value leads nowhere."""
     collection, key, limit, offset = operation.collection, operation.key, operation.limit, operation.offset
-    if len(operation.kinds) > MAX_HOPS:
-        raise InvalidParameter(
-            f"{len(operation.kinds)} hops in one request; at most {MAX_HOPS} are allowed",
-            details={"kinds": "Too many."},
-        )
     rows = connection.execute(
         _walk(len(operation.kinds)), (collection, key, *operation.kinds, limit + 1, offset)
     ).fetchall()

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from ...engine import Capabilities, Closing
-from ...errors import InvalidParameter, Unsupported
+from ...errors import Unsupported
 from ...operations import (
+    MAX_RESULTS,
     Batch,
     Delete,
     DeleteCollection,
@@ -49,8 +50,6 @@ from .exchange import Exchange, Steps
 
 R = TypeVar("R")
 
-MAX_LIMIT: Final = 10_000
-
 
 class OpenSearchEngine(Closing):
     """An OpenSearch cluster: `opensearch://h1:9200,h2:9200/prefix`, with TLS `opensearchs://user:password@...`.
@@ -64,7 +63,7 @@ class OpenSearchEngine(Closing):
         atomic_batch=False,
         keyset=True,
         ref_chain=True,
-        max_limit=MAX_LIMIT,
+        max_limit=MAX_RESULTS,
         own_writes=True,
         records=True,
         terms=True,
@@ -109,12 +108,6 @@ def _answered(context: Context, operation: Operation[R]) -> Steps[R]:
         handler = HANDLERS[type(operation)]
     except KeyError:
         raise Unsupported(f"the OpenSearch engine does not know {operation!r}") from None
-    limit = getattr(operation, "limit", 0)
-    if limit > MAX_LIMIT:
-        raise InvalidParameter(
-            f"limit {limit} is more than the {MAX_LIMIT} results a page may have",
-            details={"limit": f"Must be at most {MAX_LIMIT}."},
-        )
     yield from context.ready()
     answer: R = yield from handler(context, operation)
     return answer

@@ -31,9 +31,6 @@ from .exchange import Steps
 from .items import living
 from .names import RELATIONSHIP, item_id, relation_id
 
-MAX_HOPS: Final = 100
-"""How many kinds one `ListRelations` may name."""
-
 MAX_REACHED: Final = 1_000_000
 """How many items one hop may reach."""
 
@@ -160,11 +157,6 @@ def get_relation(context: Context, operation: GetRelation) -> Steps[RelationItem
 def list_relations(context: Context, operation: ListRelations) -> Steps[Page[Item]]:
     """The items at the last hop; an item on the way that has no value leads nowhere."""
     limit, offset = operation.limit, operation.offset
-    if len(operation.kinds) > MAX_HOPS:
-        raise InvalidParameter(
-            f"{len(operation.kinds)} hops in one request; at most {MAX_HOPS} are allowed",
-            details={"kinds": "Too many."},
-        )
     start = item_id(operation.collection, operation.key)
     if not (yield from living(context, [start])):
         raise NotFound.item(operation.collection, operation.key)
