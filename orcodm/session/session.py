@@ -83,7 +83,7 @@ class Session:
         self._unit = Unit(self, tracking=_tracking)
         self._lock = Lock()
         self._user: tuple[int, Any] | None = None
-        self._tokens: list[Token[Session | None]] = []
+        self._tokens: list[tuple[Token[Session | None], Any]] = []
         self.around: Session | None = None
         """The session in whose block this one was entered."""
 
@@ -91,10 +91,10 @@ class Session:
 
     def __enter__(self) -> Self:
         self._check_open()
-        around = context.opened.get()
+        around = context.innermost()
         if around is not self:
             self.around = around
-        self._tokens.append(context.opened.set(self))
+        self._tokens.append((context.opened.set(self), context.enter(self)))
         return self
 
     def __exit__(
@@ -127,7 +127,8 @@ class Session:
     def _leave(self, failed: bool) -> None:
         if failed:
             self._unit.rollback()
-        token = self._tokens.pop()
+        token, task = self._tokens.pop()
+        context.leave(self, task)
         try:
             context.opened.reset(token)
         except ValueError:  # left in another context than entered, as a generator fixture may
