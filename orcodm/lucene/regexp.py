@@ -19,19 +19,20 @@ from typing import Final
 
 from ..errors import InvalidQuery
 from .analysis import lower as lowered
+from .effort import check
 
 MAX_NODES: Final = 10_000
-"""How large an expression may be, repetitions written out."""
+"""How large an expression may be, everything that it says more than once written out."""
 
 MAX_NESTING: Final = 50
 
 MAX_LEARNED: Final = 200_000
-"""How many states, expressions and derivatives an automaton keeps before it begins anew."""
+"""How many expressions, derivatives and members of states one token may need; more is an error."""
 
 Ranges = tuple[tuple[int, int], ...]
-# An expression is the number of a node in its `_Nodes`. A node is one of
+# An expression is the number of a node in its `Nodes`. A node is one of
 #   ("empty",)   ("set", ranges)   ("then", a, b)   ("any", {a, b})   ("all", {a, b})   ("not", a)
-#   ("star", a)  ("number", low, high, digits, value so far, digits so far)
+#   ("star", a)  ("plus", a)  ("number", low, high, digits, value so far, digits so far)
 Node = tuple[object, ...]
 
 _LAST = 0x10FFFF
@@ -54,15 +55,15 @@ def beginning(pattern: str) -> str:
 
 
 def size(pattern: str) -> int:
-    """How many parts the expression has. Raises `InvalidQuery` as `regexp` does."""
-    return len(parse(pattern)[0])
+    """How many parts the expression has, written out. Raises `InvalidQuery` as `regexp` does."""
+    nodes, expression = parse(pattern)
+    return nodes.sizes[expression]
 
 
-def parse(pattern: str, lower: bool = True) -> tuple[list[Node], int]:
+def parse(pattern: str, lower: bool = True) -> tuple[Nodes, int]:
     """The nodes of an expression and the number of the outermost. Raises `InvalidQuery` as `regexp` does."""
-    nodes = _Nodes()
-    expression = _Reader(pattern, lower, nodes).expression()
-    return nodes.nodes, expression
+    nodes = Nodes()
+    return nodes, _Reader(pattern, lower, nodes).expression()
 
 
 class _Automaton:
@@ -77,7 +78,7 @@ class _Automaton:
 
     def matches(self, token: str) -> bool:
         table = self._table  # another thread may replace it meanwhile
-        if table.size > MAX_LEARNED:
+        if table.full:
             # What was learned is forgotten, so that memory stays bounded.
             table = self._table = _Table(self._pattern, self._lower)
         moves, state = table.moves, 1
@@ -98,12 +99,14 @@ class _Table:
     and a move is written when the state that it leads to is complete.
     """
 
-    __slots__ = ("_lock", "_nodes", "_numbers", "_sets", "accepts", "moves")
+    __slots__ = ("_enough", "_learned", "_lock", "_nodes", "_numbers", "_sets", "accepts", "moves")
 
     def __init__(self, pattern: str, lower: bool) -> None:
         self._lock = threading.Lock()
-        self._nodes = _Nodes()
-        expression = _Reader(pattern, lower, self._nodes).expression()
+        self._nodes, expression = parse(pattern, lower)
+        # All expressions of a query together have a largest size, and so have what their tables keep.
+        self._enough = self._nodes.kept + 1_000 + 50 * self._nodes.sizes[expression]
+        self._learned = 0
         self._numbers: dict[frozenset[int], int] = {}
         self._sets: list[frozenset[int]] = []
         self.moves: list[dict[str, int]] = []
@@ -112,17 +115,22 @@ class _Table:
         self._state(frozenset((expression,)))
 
     @property
-    def size(self) -> int:
-        """How much is kept: states, expressions and derivatives."""
-        return len(self._sets) + self._nodes.size
+    def full(self) -> bool:
+        """Whether so much was learned that it is better forgotten."""
+        return self._learned + self._nodes.kept > self._enough
 
     def learn(self, state: int, character: str) -> int:
-        """The state that a character leads to, which is found without asking from now on."""
+        """The state that a character leads to, which is found without asking from now on.
+
+        Raises `InvalidQuery` where one token needs too many states, and what `check` raises.
+        """
+        check()
         with self._lock:
-            found: set[int] = set()
-            for expression in self._sets[state]:
-                found |= self._nodes.after(expression, ord(character))
-            following = self.moves[state][character] = self._state(frozenset(found))
+            following = self._state(self._nodes.follow(self._sets[state], ord(character)))
+            self.moves[state][character] = following
+            self._learned += 1
+            if self._learned + self._nodes.kept > MAX_LEARNED:
+                raise _error(0, "a smaller expression: this one is in too many states at once")
             return following
 
     def _state(self, expressions: frozenset[int]) -> int:
@@ -132,144 +140,215 @@ class _Table:
             self._sets.append(expressions)
             self.moves.append({})
             self.accepts.append(any(self._nodes.nullable[e] for e in expressions))
+            self._learned += 2 + len(expressions)
         return number
 
 
-class _Nodes:
+class Nodes:
     """Expressions, each kept once, so that equal ones have equal numbers."""
 
-    __slots__ = ("_memory", "_numbers", "nodes", "nullable")
+    __slots__ = ("_followers", "_joints", "_memory", "_numbers", "nodes", "nullable", "sizes")
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.nullable: list[bool] = []
+        self.sizes: list[int] = []
+        """How many parts each expression has, written out: as a tree in which nothing is shared."""
         self._numbers: dict[Node, int] = {}
         self._memory: dict[tuple[int, int], frozenset[int]] = {}
+        self._joints: dict[tuple[int, int], int] = {}
+        self._followers = 0
 
     @property
-    def size(self) -> int:
-        """What is kept in all, expressions and derivatives."""
-        return len(self.nodes) + len(self._memory)
+    def kept(self) -> int:
+        """How much is kept in all: expressions, derivatives, and what these consist of."""
+        return len(self.nodes) + len(self._joints) + len(self._memory) + self._followers
 
-    def _node(self, node: Node, nullable: bool) -> int:
+    def _node(self, node: Node, nullable: bool, size: int) -> int:
         number = self._numbers.get(node)
         if number is None:
             number = self._numbers[node] = len(self.nodes)
             self.nodes.append(node)
             self.nullable.append(nullable)
+            self.sizes.append(size)
+            if number % _BETWEEN == 0:
+                check()
+                if number > MAX_LEARNED:
+                    raise _too_large()
         return number
 
     # -- making
 
     def empty(self) -> int:
-        return self._node(("empty",), True)
+        return self._node(("empty",), True, 0)
 
     def set(self, ranges: Ranges) -> int:
-        return self._node(("set", ranges), False)
+        return self._node(("set", ranges), False, 1 + len(ranges) // 8)
 
     def then(self, first: int, second: int) -> int:
-        kind = self.nodes[first]
+        kind, following = self.nodes[first], self.nodes[second]
         if kind[0] == "empty":
             return second
-        if self.nodes[second][0] == "empty":
+        if following[0] == "empty":
             return first
         if kind[0] == "then":
-            # The chain leans to the right, so that it is walked in a loop and not by recursion.
-            links = [first]
-            while (last := self.nodes[links[-1]])[0] == "then":
-                links[-1:] = [last[1], last[2]]  # type: ignore[list-item]
-            for link in reversed(links):
-                second = self.then(link, second)
-            return second
-        return self._node(("then", first, second), self.nullable[first] and self.nullable[second])
+            return self._joined(first, second)
+        if kind[0] == "star" and first in (second, following[1] if following[0] == "then" else None):
+            return second  # a*a* is a*
+        size = self.sizes[first] + self.sizes[second]
+        return self._node(("then", first, second), self.nullable[first] and self.nullable[second], size)
+
+    def _joined(self, chain: int, second: int) -> int:
+        """The links of a chain and what follows it as one chain, which leans to the right."""
+        links, end = [], second
+        while (node := self.nodes[chain])[0] == "then":
+            if (known := self._joints.get((chain, end))) is not None:
+                second = known
+                break
+            _, link, rest = node
+            links.append((chain, link))
+            chain = rest  # type: ignore[assignment]
+        else:
+            second = self.then(chain, second)
+        # The ends of a chain are joined to the same again and again.
+        for part, link in reversed(links):
+            second = self._joints[part, end] = self.then(link, second)  # type: ignore[arg-type]
+        return second
 
     def any(self, parts: Iterable[int]) -> int:
         """One of the parts; without any, what nothing matches."""
         members = frozenset(parts)
         if len(members) == 1:
             return next(iter(members))
-        return self._node(("any", members), any(self.nullable[part] for part in members))
+        nullable = any(self.nullable[part] for part in members)
+        return self._node(("any", members), nullable, 1 + sum(self.sizes[part] for part in members))
 
     def all(self, parts: Iterable[int]) -> int:
         members = frozenset(parts)
         if len(members) == 1:
             return next(iter(members))
-        return self._node(("all", members), all(self.nullable[part] for part in members))
+        nullable = all(self.nullable[part] for part in members)
+        return self._node(("all", members), nullable, 1 + sum(self.sizes[part] for part in members))
 
     def without(self, inner: int) -> int:
-        return self._node(("not", inner), not self.nullable[inner])
+        return self._node(("not", inner), not self.nullable[inner], 1 + self.sizes[inner])
+
+    def optional(self, inner: int) -> int:
+        return inner if self.nullable[inner] else self.any((inner, self.empty()))
 
     def star(self, inner: int) -> int:
-        if self.nodes[inner][0] in ("star", "empty"):
+        # (a+)* and (a?)* are a*.
+        inner = self._without_empty(inner)
+        kind = self.nodes[inner]
+        if kind[0] in ("star", "empty"):
             return inner
-        return self._node(("star", inner), True)
+        if kind[0] == "plus":
+            (_, inner) = kind  # type: ignore[assignment]
+        return self._node(("star", inner), True, 1 + self.sizes[inner])
+
+    def plus(self, inner: int) -> int:
+        if self.nullable[inner]:
+            return self.star(inner)
+        if self.nodes[inner][0] == "plus":
+            return inner
+        return self._node(("plus", inner), False, 1 + self.sizes[inner])
 
     def number(self, low: int, high: int, digits: int, value: int = 0, read: int = 0) -> int:
         done = low <= value <= high and (read == digits if digits else read > 0)
-        return self._node(("number", low, high, digits, value, read), done)
+        return self._node(("number", low, high, digits, value, read), done, 1)
 
     def repeat(self, inner: int, least: int, most: int | None) -> int:
         """From `least` to `most` times; None is without end."""
         if max(least, most or 0) > MAX_NODES // 4:
             raise _error(0, f"at most {MAX_NODES // 4} repetitions")
-        if self.nullable[inner] and most is not None:
+        if self.nullable[inner]:
+            if most is None:
+                return self.star(inner)
             # Repeating what may be empty: that it may is said once, not at every repetition.
-            inner = self.all((inner, self.then(self.set(_EVERY), self.star(self.set(_EVERY)))))
-            least = 0
+            inner, least = self._without_empty(inner), 0
+            if self.nodes[inner][0] == "star":
+                return inner if most else self.empty()
+            if self.nullable[inner]:
+                inner = self.all((inner, self.plus(self.set(_EVERY))))
+        if (most or least) * (1 + self.sizes[inner]) > MAX_NODES:
+            raise _too_large()
         result = self.star(inner) if most is None else self.empty()
         for _ in range((most or least) - least):
-            result = self.any((self.empty(), self.then(inner, result)))
+            result = self.optional(self.then(inner, result))
         for _ in range(least):
             result = self.then(inner, result)
         return result
 
+    def _without_empty(self, expression: int) -> int:
+        """The expression without the empty text, where that is one of its alternatives."""
+        kind, *members = self.nodes[expression]
+        empty = self.empty()
+        if kind != "any" or not isinstance(members[0], frozenset) or empty not in members[0]:
+            return expression
+        return self.any(members[0] - {empty})
+
     # -- derivatives
 
-    def after(self, expression: int, character: int) -> frozenset[int]:
-        """The expressions for what may follow once the character is read; none if it cannot be."""
+    def follow(self, expressions: Iterable[int], character: int) -> frozenset[int]:
+        """The expressions for what may follow after any of some and the character; none if it cannot be."""
+        found = set[int]()
+        todo = list(expressions)
+        seen = set(todo)  # alternatives and chains share their ends, which are looked at once
+
+        def also(others: Iterable[int]) -> None:
+            new = [other for other in others if other not in seen]
+            todo.extend(new)
+            seen.update(new)
+
+        steps = 0
+        while todo:
+            if (steps := steps + 1) % _BETWEEN == 0:
+                check()
+            expression = todo.pop()
+            match self.nodes[expression]:
+                case ("set", tuple(ranges)):
+                    if any(low <= character <= high for low, high in ranges):
+                        found.add(self.empty())
+                case ("then", int(first), int(rest)):
+                    found.update(self.then(follower, rest) for follower in self._after(first, character))
+                    if self.nullable[first]:
+                        also((rest,))
+                case ("any", frozenset(parts)):
+                    also(parts)
+                case ("star", int(inner)):
+                    found.update(
+                        self.then(follower, expression) for follower in self._after(inner, character)
+                    )
+                case ("plus", int(inner)):
+                    if followers := self._after(inner, character):
+                        star = self.star(inner)
+                        found.update(self.then(follower, star) for follower in followers)
+                case ("all", frozenset(parts)):
+                    all_followers = [self._after(part, character) for part in parts]
+                    if all(all_followers):
+                        found.add(self.all(map(self.any, all_followers)))
+                case ("not", int(inner)):
+                    found.add(self.without(self.any(self._after(inner, character))))
+                case ("number", int(low), int(high), int(digits), int(value), int(read)):
+                    value = value * 10 + character - ord("0")
+                    digit = ord("0") <= character <= ord("9")
+                    if digit and value <= high and not (digits and read == digits):
+                        # Without a fixed width leading zeros are free, so only that there was a digit counts.
+                        found.add(self.number(low, high, digits, value, read + 1 if digits else 1))
+        return frozenset(found)
+
+    def _after(self, expression: int, character: int) -> frozenset[int]:
+        """What follows after one expression, remembered."""
         key = (expression, character)
         found = self._memory.get(key)
         if found is None:
-            found = self._memory[key] = frozenset(self._after(expression, character))
+            found = self._memory[key] = self.follow((expression,), character)
+            self._followers += len(found)
         return found
 
-    def _after(self, expression: int, character: int) -> Iterable[int]:
-        node = self.nodes[expression]
-        match node:
-            case ("set", tuple(ranges)):
-                inside = any(low <= character <= high for low, high in ranges)
-                return (self.empty(),) if inside else ()
-            case ("then", _, _):
-                return self._after_chain(expression, character)
-            case ("any", frozenset(parts)):
-                return {follower for part in parts for follower in self.after(part, character)}
-            case ("star", int(inner)):
-                return [self.then(follower, expression) for follower in self.after(inner, character)]
-            case ("all", frozenset(parts)):
-                followers = [self.after(part, character) for part in parts]
-                return [self.all(map(self.any, followers))] if all(followers) else ()
-            case ("not", int(inner)):
-                return [self.without(self.any(self.after(inner, character)))]
-            case ("number", int(low), int(high), int(digits), int(value), int(read)):
-                value = value * 10 + character - ord("0")
-                if not ord("0") <= character <= ord("9") or value > high or (digits and read == digits):
-                    return ()
-                # Without a fixed width leading zeros are free, so only that there was a digit counts.
-                return (self.number(low, high, digits, value, read + 1 if digits else 1),)
-            case _:
-                return ()
 
-    def _after_chain(self, expression: int, character: int) -> Iterable[int]:
-        found: set[int] = set()
-        while (node := self.nodes[expression])[0] == "then":
-            _, first, rest = node
-            assert isinstance(first, int)
-            assert isinstance(rest, int)
-            found.update(self.then(follower, rest) for follower in self.after(first, character))
-            if not self.nullable[first]:
-                return found
-            expression = rest
-        return found | self.after(expression, character)
+_BETWEEN: Final = 1_000
+"""After so many steps it is looked at whether there is still time."""
 
 
 # -- the syntax ------------------------------------------------------------------------------------
@@ -293,6 +372,10 @@ def _error(position: int, expected: str) -> InvalidQuery:
     )
 
 
+def _too_large() -> InvalidQuery:
+    return _error(0, f"a smaller expression: at most {MAX_NODES:,} parts, repetitions written out")
+
+
 def _complement(ranges: Ranges) -> Ranges:
     gaps, start = [], 0
     for low, high in sorted(ranges):
@@ -307,7 +390,7 @@ class _Reader:
 
     __slots__ = ("_lower", "_nesting", "_nodes", "_position", "_text")
 
-    def __init__(self, text: str, lower: bool, nodes: _Nodes) -> None:
+    def __init__(self, text: str, lower: bool, nodes: Nodes) -> None:
         self._text = text
         self._lower = lower
         self._nodes = nodes
@@ -320,9 +403,13 @@ class _Reader:
         found = self._union()
         if self._position < len(self._text):
             raise _error(self._position, "the end of the expression")
-        if len(self._nodes.nodes) > MAX_NODES:
-            raise _error(0, f"a smaller expression: at most {MAX_NODES:,} parts")
-        return found
+        return self._checked(found)
+
+    def _checked(self, expression: int) -> int:
+        """The expression, unless it is too large."""
+        if self._nodes.sizes[expression] > MAX_NODES or len(self._nodes.nodes) > 2 * MAX_NODES:
+            raise _too_large()
+        return expression
 
     def _take(self, sign: str) -> bool:
         if self._text.startswith(sign, self._position):
@@ -337,13 +424,13 @@ class _Reader:
         parts = [self._intersection()]
         while self._take("|"):
             parts.append(self._intersection())
-        return self._nodes.any(parts)
+        return self._checked(self._nodes.any(parts))
 
     def _intersection(self) -> int:
         parts = [self._sequence()]
         while self._take("&"):
             parts.append(self._sequence())
-        return self._nodes.all(parts)
+        return self._checked(self._nodes.all(parts))
 
     def _sequence(self) -> int:
         parts = [self._repeated()]
@@ -351,24 +438,23 @@ class _Reader:
             parts.append(self._repeated())
         found = parts.pop()
         for part in reversed(parts):
-            found = self._nodes.then(part, found)
+            found = self._checked(self._nodes.then(part, found))
         return found
 
     def _repeated(self) -> int:
         found = self._complemented()
         while True:
             if self._take("?"):
-                found = self._nodes.any((found, self._nodes.empty()))
+                found = self._nodes.optional(found)
             elif self._take("*"):
                 found = self._nodes.star(found)
             elif self._take("+"):
-                found = self._nodes.then(found, self._nodes.star(found))
+                found = self._nodes.plus(found)
             elif self._take("{"):
                 found = self._counted(found)
             else:
                 return found
-            if len(self._nodes.nodes) > MAX_NODES:
-                raise _error(0, f"a smaller expression: at most {MAX_NODES:,} parts")
+            self._checked(found)
 
     def _counted(self, inner: int) -> int:
         match = _COUNT.match(self._text, self._position)

@@ -7,13 +7,14 @@ import re
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orcodm.errors import InvalidQuery
-from orcodm.lucene.regexp import regexp
+from orcodm.lucene.regexp import MAX_NODES, regexp, size
 
 from ..strategies import regexps
 
@@ -65,6 +66,15 @@ TABLE = [
     ("<1-2", None),
     ("(" * 60 + "a" + ")" * 60, None),
     ("((((a{0,99}){0,99}){0,99}){0,99}){0,9999}", None),
+    ("a++++", ["a", "aa", "!", "!b"]),
+    ("(ab)+*?+", ["", "abab", "!aba"]),
+    ("a??b", ["b", "ab", "!aab"]),
+    ("(a*){2,3}b", ["b", "aaaab"]),
+    ("(a*){0}b", ["b", "!ab"]),
+    ("(a|()){2}b", ["b", "ab", "aab", "!aaab"]),
+    ("(a*b?)*c", ["c", "aabbac", "!ca"]),
+    ("a*a*a", ["a", "aaa", "!"]),
+    ("(a+){2}", ["aa", "aaa", "!a"]),
 ]
 
 
@@ -154,3 +164,41 @@ def test_threads_share_an_automaton():
             matches = regexp("(a|b)*a(a|b){6}")
             for answers in threads.map(lambda _, test=matches: list(map(test, tokens)), range(4)):
                 assert answers == expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "parts"),
+    [
+        ("a" + "+" * 5_000, 10),
+        ("(" * 45 + "a" + ")+" * 45, 10),
+        ("(" * 40 + "a" + "+b)+" * 40, 200),
+        ("a*" * 5_000 + "b", 10),
+    ],
+)
+def test_what_says_nothing_new_adds_nothing(pattern: str, parts: int):
+    assert size(pattern) <= parts
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "((((a|b){1,9}|b){1,9}|b){1,9}|b){1,9}",
+        "(" * 45 + "ab" + "){2}" * 45,
+        "(" * 45 + "ab" + "){2,}" * 45,
+        "(" * 45 + "a|b" + "){0,3}" * 45,
+        "(~" * 45 + "(ab){9}" + "){9}" * 45,
+        f"(a|b){{{MAX_NODES // 4}}}(a|b){{{MAX_NODES // 4}}}",
+    ],
+)
+def test_parts_are_counted_as_they_are_written_out(pattern: str):
+    with pytest.raises(InvalidQuery, match="at most 10,000 parts"):
+        size(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["(" + "a?b?c?d?" * 600 + ")*e", "a*b*" * 2_000 + "c", ".?" * 3_000 + "b", "(.*a.{200}){20}"],
+)
+def test_a_token_takes_a_moment_or_is_too_much(pattern: str):
+    with suppress(InvalidQuery):
+        assert regexp(pattern)("abcd" * 60 + "x") in (True, False)

@@ -16,8 +16,9 @@ from attrs import evolve, frozen
 from tantivy import FieldType, Query
 from tantivy import Occur as Must
 
-from ...lucene.analysis import analyze, normalize
+from ...lucene.analysis import MAX_TOKEN_LENGTH, analyze, normalize
 from ...lucene.casts import DATE, DAY, DECIMAL, Cast, Ordered, cast_of, date, is_day, is_sure
+from ...lucene.effort import check
 from ...lucene.entries import KIND, LATITUDES, LONGITUDES, field_name
 from ...lucene.exact import BOOLEANS, booleans, is_boolean, only_value
 from ...lucene.geometry import UNITS, around
@@ -41,7 +42,7 @@ from ...lucene.tree import (
     Wildcard,
 )
 from ...names import last, parent
-from .automata import beginning, between, literal, regexp, wildcard
+from .automata import MAX_COST, Pattern, beginning, between, literal, regexp, wildcard
 from .documents import KINDS
 from .layout import DATES, DECIMALS, NUMBERS, SCHEMA, SHARED, STRINGS, WORDS, Column, Layout
 from .terms import (
@@ -123,6 +124,8 @@ class _Compiler:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
+        self._left = MOST_COST
+        """Of what automata may cost."""
 
     def compile(self, node: Node) -> Plan | None:
         cast = cast_of(field_name(getattr(node, "field", None)))
@@ -180,10 +183,11 @@ class _Compiler:
         plans = []
         for place, start in self._places(node.field):
             terms = tuple((place, start + word) for word in words)
-            if node.slop or place == "words":
-                # Tantivy counts moves otherwise, and `words` has no positions: so all of the words, and
-                # the evaluator says how they stand.
-                clauses = [(Must.Must, Query.term_query(SCHEMA, *term)) for term in set(terms)]
+            if node.slop or place == "words" or len(words) > MANY_WORDS:
+                # Tantivy counts moves otherwise, `words` has no positions, and many words are slow: so all of
+                # the words (of many the longest, which are rare), and the evaluator says how they stand.
+                terms = tuple(sorted(set(terms), key=lambda term: (-len(term[1]), term))[:MANY_WORDS])
+                clauses = [(Must.Must, Query.term_query(SCHEMA, *term)) for term in terms]
                 plans.append(Plan(Query.boolean_query(clauses), exact=False, needs=terms))
             else:
                 phrase = Query.phrase_query(SCHEMA, place, [term for _, term in terms])
@@ -196,21 +200,58 @@ class _Compiler:
         return self._words(node.field, wildcard(normalize(node.pattern)))
 
     def _regexp(self, node: Regexp) -> Plan:
-        pattern, exact = regexp(node.pattern, lower=not _is_path(node.field))
+        pattern = regexp(node.pattern, lower=not _is_path(node.field))
         find = self._strings if _is_path(node.field) else self._words
-        plan = find(node.field, pattern)
-        return plan if exact else _inexact(plan)
+        return find(node.field, pattern)
 
-    def _words(self, field: str | None, pattern: str) -> Plan:
+    def _words(self, field: str | None, pattern: Pattern) -> Plan:
         """Documents with a word that fits the pattern."""
-        return _either([_pattern(place, start, pattern) for place, start in self._places(field)])
+        return _either([self._pattern(place, start, pattern, field) for place, start in self._places(field)])
+
+    def _pattern(self, place: str, start: str, pattern: Pattern, field: str | None) -> Plan:
+        """Documents with a term that fits the pattern, behind what the terms of the field begin with."""
+        check()
+        text = None if start == _NAMES else beginning(pattern.text)
+        if text is not None:
+            # The automaton of an expression takes as long to make as the search takes; this one does not.
+            query = Query.fuzzy_term_query(SCHEMA, place, start + text, distance=0, prefix=True)
+        elif pattern.cost > min(MAX_COST, self._left):
+            return self._undecided(field)
+        else:
+            self._left -= pattern.cost
+            ahead = start if start == _NAMES else literal(start)
+            try:
+                query = Query.regex_query(SCHEMA, place, ahead + pattern.text)
+            except ValueError:  # the automaton would be too large
+                return self._undecided(field)
+        plan = Plan(Query.const_score_query(query, 1.0), score=1.0, costly=True)
+        return plan if pattern.exact else _inexact(plan)
+
+    def _undecided(self, field: str | None) -> Plan:
+        """Documents that may have anything in a field (None: in any): the evaluator decides."""
+        name = field_name(field)
+        return _ANYTHING if name is None or _is_path(name) else self._having(name)
 
     def _fuzzy(self, node: Fuzzy) -> Plan:
         if _is_path(node.field):
-            column = self._layout.column(STRINGS, field_name(node.field) or "")
-            return _NOTHING if column is None else _close(column.name, column.start, node.text, node.edits)
+            name = field_name(node.field) or ""
+            column = self._layout.column(STRINGS, name)
+            places = [] if column is None else [(column.name, column.start)]
+            return self._known(name, [self._close(*place, node.text, node) for place in places])
         text = normalize(node.text)
-        return _either([_close(place, start, text, node.edits) for place, start in self._places(node.field)])
+        if len(text) > MAX_TOKEN_LENGTH + node.edits:
+            return _NOTHING  # no word is as long
+        return _either([self._close(*place, text, node) for place in self._places(node.field)])
+
+    def _close(self, place: str, start: str, text: str, node: Fuzzy) -> Plan:
+        """Documents with a term that a fuzzy node means."""
+        cost = COST_OF_EDITS * len(start + text)
+        if cost > min(MAX_COST, self._left):
+            return self._undecided(node.field)
+        self._left -= cost
+        # The edits may also hit what all terms of the field begin with.
+        query = Query.fuzzy_term_query(SCHEMA, place, start + text, node.edits)
+        return Plan(query, exact=not start, score=1.0, costly=True)
 
     # -- whole values --------------------------------------------------------------------------------
 
@@ -235,7 +276,7 @@ class _Compiler:
         term = text if _is_path(name) else cut(text)
         plans = [_having_term(column.name, column.start + term) for _, column in self._columns(STRINGS, name)]
         if name is None and self._layout.full(STRINGS):
-            plans.append(_pattern(SHARED[STRINGS], _NAMES, literal(term)))
+            plans.append(self._pattern(SHARED[STRINGS], _NAMES, _named(literal(term)), None))
         return plans
 
     def _known(self, name: str | None, plans: list[Plan]) -> Plan:
@@ -268,14 +309,18 @@ class _Compiler:
     def _boolean_value(self, field: str | None, value: bool) -> Plan:
         name = field_name(field)
         if name is None:
-            return _pattern("has", _NAMES, f"{value:d}")
+            return self._pattern("has", _NAMES, _named(f"{value:d}"), None)
         return _having_term("has", boolean(name, value))
 
-    def _strings(self, field: str | None, pattern: str) -> Plan:
+    def _strings(self, field: str | None, pattern: Pattern) -> Plan:
         """Documents with a whole string that fits the pattern."""
         name = field_name(field)
         return self._known(
-            name, [_pattern(column.name, column.start, pattern) for _, column in self._columns(STRINGS, name)]
+            name,
+            [
+                self._pattern(column.name, column.start, pattern, field)
+                for _, column in self._columns(STRINGS, name)
+            ],
         )
 
     def _exists(self, node: Exists) -> Plan:
@@ -341,28 +386,25 @@ class _Compiler:
     def _text_range(self, node: Range, *, but_dates: bool = False) -> list[Plan]:
         if (one := only_value(node)) is not None and not but_dates:
             return self._string(one.text, field_name(node.field))
-        lower = None if node.lower is None else node.lower.text
-        upper = None if node.upper is None else node.upper.text
-        with_lower, with_upper = _closed(node.lower), _closed(node.upper)
-        exact = True
-        if lower is not None and len(lower) > BEGINNING:
-            lower, with_lower, exact = lower[:BEGINNING], True, False
-        if upper is not None and len(upper) > BEGINNING:
-            # Whatever begins like the bound may still be below it.
-            upper, exact = None, False
-        pattern = between(lower, upper, with_lower=with_lower, with_upper=with_upper)
+        pattern = between(
+            None if node.lower is None else node.lower.text,
+            None if node.upper is None else node.upper.text,
+            with_lower=_closed(node.lower),
+            with_upper=_closed(node.upper),
+            longest=BEGINNING,
+        )
         if pattern is None:
             return []
         plans = []
         for name, column in self._columns(STRINGS, node.field):
             if but_dates and not column.mixed:
                 continue
-            plan = _pattern(column.name, column.start, pattern)
-            sure = exact and not (but_dates and self._layout.column(DATES, name))
+            plan = self._pattern(column.name, column.start, pattern, name)
+            sure = not (but_dates and self._layout.column(DATES, name))
             plans.append(plan if sure else _inexact(plan))
         if field_name(node.field) is None and self._layout.full(STRINGS):
-            plan = _pattern(SHARED[STRINGS], _NAMES, pattern)
-            plans.append(plan if exact and not but_dates else _inexact(plan))
+            plan = self._pattern(SHARED[STRINGS], _NAMES, pattern, None)
+            plans.append(_inexact(plan) if but_dates else plan)
         return plans
 
     # -- places --------------------------------------------------------------------------------------
@@ -441,6 +483,22 @@ class _Compiler:
 
 
 _OCCURS: Final = {Occur.MUST: Must.Must, Occur.SHOULD: Must.Should, Occur.MUST_NOT: Must.MustNot}
+MOST_COST: Final = 30_000
+"""What the automata of one query may cost together, in the unit of `automata.MAX_COST`."""
+
+
+COST_OF_EDITS: Final = 10
+"""What a character costs in the automaton of a fuzzy term."""
+MANY_WORDS: Final = 64
+"""A phrase of more words is looked for by some of them."""
+
+
+def _named(text: str) -> Pattern:
+    """The pattern of a term that stands behind the name of any field."""
+    return Pattern(text, cost=_COST_OF_NAMES)
+
+
+_COST_OF_NAMES: Final = 100
 # Names of fields of the value begin with a dot, or are none, or are a hash.
 _NAMES: Final = f"(?:[.#][^{literal(UNIT)}]*)?{literal(UNIT)}"
 
@@ -509,27 +567,6 @@ def _interval(
     if low > high or (low == high and not (with_lower and with_upper)):
         return _NOTHING
     return _constant(Query.range_query(SCHEMA, name, kind, lower, upper, with_lower, with_upper))
-
-
-def _close(place: str, start: str, text: str, edits: int) -> Plan:
-    # The edits may also hit what all terms of the field begin with.
-    query = Query.fuzzy_term_query(SCHEMA, place, start + text, edits)
-    return Plan(query, exact=not start, score=1.0, costly=True)
-
-
-def _pattern(place: str, start: str, pattern: str) -> Plan:
-    """Documents with a term that fits the pattern, behind what the terms of the field begin with."""
-    text = None if start == _NAMES else beginning(pattern)
-    try:
-        if text is not None:
-            # The automaton of an expression takes as long to make as the search takes; this one does not.
-            query = Query.fuzzy_term_query(SCHEMA, place, start + text, distance=0, prefix=True)
-        else:
-            ahead = start if start == _NAMES else literal(start)
-            query = Query.regex_query(SCHEMA, place, ahead + pattern)
-    except ValueError:  # the automaton would be too large
-        return _ANYTHING
-    return Plan(Query.const_score_query(query, 1.0), score=1.0, costly=True)
 
 
 def _either(plans: list[Plan]) -> Plan:

@@ -76,9 +76,12 @@ class _Clause:
         value = self._value(part)
         lower, upper = (value, None) if self.descending else (None, value)
         if self.kind is FieldType.Text:  # of which Tantivy has no ranges
+            pattern = between(lower, upper)
+            if pattern is None or not pattern.exact:  # a long text
+                raise NotByColumns
             try:
-                before = Query.regex_query(SCHEMA, self.column.name, between(lower, upper) or "")
-            except ValueError:  # a long text is a deep automaton
+                before = Query.regex_query(SCHEMA, self.column.name, pattern.text)
+            except ValueError:
                 raise NotByColumns from None
             return _but(query, before)
         return _but(query, Query.range_query(SCHEMA, self.column.name, self.kind, lower, upper))
