@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from functools import cache, cached_property
 from itertools import islice
 from typing import Final
 
 from ._wordbreak import RANGES
+from .effort import check
 
 MAX_TOKEN_LENGTH = 255
 """In UTF-16 units, since that is what Lucene counts."""
@@ -43,12 +45,42 @@ def analyze(text: str) -> list[str]:
 def spans(text: str) -> list[tuple[int, int]]:
     """Where each token stands in the text, as (start, end)."""
     classes = text.translate(_CLASSES)
-    found = [match.span() for match in _TOKEN.finditer(classes)]
+    if _LONG_JOINERS in classes:
+        # A token has joiners of one end of a run at most; a look from each to a word would take its square.
+        classes = _RUN_OF_JOINERS.sub(_hollow, classes)
+    found: list[tuple[int, int]] = []
+    for start, end in _pieces(classes):
+        matches = _TOKEN.finditer(classes, start, end)
+        while some := [match.span() for match in islice(matches, _PIECE)]:
+            found += some
+            check()
     # An astral character has two units, so from half of the length on a token may be too long.
     half = MAX_TOKEN_LENGTH // 2
     if "e" in classes or (len(text) > half and any(end - start > half for start, end in found)):
         return _exact_spans(text, classes)
     return found
+
+
+def _pieces(classes: str) -> Iterator[tuple[int, int]]:
+    """Parts of a text that no token goes beyond."""
+    start, length = 0, len(classes)
+    while length - start > _PIECE:
+        end = classes.find(" ", start + _PIECE)
+        if end < 0:
+            break
+        yield start, end
+        start = end
+    yield start, length
+
+
+_PIECE: Final = 20_000
+_LONG_JOINERS: Final = "_" * (2 * MAX_TOKEN_LENGTH + 1)
+_RUN_OF_JOINERS: Final = re.compile(_LONG_JOINERS + "_*+")
+
+
+def _hollow(run: re.Match[str]) -> str:
+    end = "_" * MAX_TOKEN_LENGTH
+    return end + " " * (len(run[0]) - 2 * MAX_TOKEN_LENGTH) + end
 
 
 def lower(text: str) -> str:
@@ -151,6 +183,7 @@ def _exact_spans(text: str, classes: str) -> list[tuple[int, int]]:
     found = []
     position = 0
     while position < len(text):
+        check()
         match = _TOKEN.search(classes, position, position + _WINDOW)
         if match is None:
             position += _WINDOW - MAX_TOKEN_LENGTH  # any token from here on would have been seen
@@ -168,7 +201,7 @@ def _exact_spans(text: str, classes: str) -> list[tuple[int, int]]:
 def _limit(text: str, start: int) -> int:
     """Where the longest slice from `start` ends that has no more than 255 UTF-16 units."""
     units = 0
-    for index, character in enumerate(islice(text, start, start + MAX_TOKEN_LENGTH), start):
+    for index, character in enumerate(text[start : start + MAX_TOKEN_LENGTH], start):
         units += 2 if character > "\uffff" else 1
         if units > MAX_TOKEN_LENGTH:
             return index

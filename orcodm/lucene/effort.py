@@ -25,8 +25,14 @@ _current: Final[ContextVar[Check]] = ContextVar("check", default=_unlimited)
 
 @contextmanager
 def limited(check: Check) -> Iterator[None]:
-    """Meanwhile this is what `check` calls in this thread."""
-    token = _current.set(check)
+    """Meanwhile `check` calls this in this thread, after what it called before."""
+    outer = _current.get()
+
+    def both() -> None:
+        outer()
+        check()
+
+    token = _current.set(check if outer is _unlimited else both)
     try:
         yield
     finally:

@@ -18,6 +18,7 @@ from ..names import member as written
 from ..names import normal, steps
 from .analysis import analyze, lower
 from .casts import cast_of, date, plain
+from .effort import check
 
 Leaf = str | int | float | bool
 """A value that can be searched for. Compare the type before the value: True equals 1 in Python."""
@@ -128,7 +129,11 @@ class Entry:
             unclear = False
             spaced = f" {word} "
             for leaf in self.values(field):
-                if type(leaf) is str and word in (lowered := lower(leaf)):
+                if type(leaf) is not str:
+                    continue
+                if len(leaf) > _LONG:
+                    check()
+                if word in (lowered := lower(leaf)):
                     if spaced in f" {lowered} ":  # it is a token whatever the rules
                         return True
                     unclear = True
@@ -181,12 +186,15 @@ def entry(kind: str, path: Metadata | Callable[[], Metadata], value: Any) -> Ent
     return Entry(kind, path, value)
 
 
+_LONG: Final = 100_000
+"""A text of so many characters takes about a millisecond to look through."""
 _SCALARS: Final = frozenset({str, int, float, bool})
 
 
 def _flatten(name: str, value: Any, leaves: dict[str, list[Leaf]]) -> None:
     kind = type(value)
     if kind is dict:
+        check()
         for member, inner in value.items():
             below = f"{name}.{member if member.isidentifier() else written(member)}"
             # The common cases without a call, since this runs for every document of a scan.

@@ -32,16 +32,18 @@ Boolean
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection
+from itertools import islice
+from typing import Any, Final
 
 from .analysis import analyze, normalize
 from .casts import DAY, Cast, cast_of, date, is_day
+from .effort import check
 from .entries import KIND, Entry, Leaf, field_name
 from .exact import booleans, is_boolean
 from .geometry import UNITS, distance_from
 from .literals import equality, number
-from .patterns import Remembered, TokenTest, fuzzy, wildcard
+from .patterns import MOST_REMEMBERED, Remembered, TokenTest, fuzzy, wildcard
 from .phrases import phrase
 from .regexp import regexp
 from .tree import (
@@ -70,7 +72,8 @@ LeafTest = Callable[[Leaf], bool]
 
 def compile_query(tree: Node) -> Matcher:
     """The function that says whether an entry matches. Raises `InvalidQuery` for a malformed regexp."""
-    return _compile(tree) or _nothing
+    tested = sum(isinstance(leaf, Regexp | Fuzzy) for leaf in leaves(tree))
+    return _compile(tree, MOST_REMEMBERED // max(tested, 1)) or _nothing
 
 
 def matches(tree: Node, entry: Entry) -> bool:
@@ -108,9 +111,21 @@ def distance(tree: Node, entry: Entry) -> float | None:
 # -- nodes to closures -----------------------------------------------------------------------------
 
 
-def _compile(node: Node) -> Matcher | None:
-    """The matcher of a node; None if analysis leaves nothing of it."""
-    return _COMPILERS[type(node)](node)
+def _compile(node: Node, room: int) -> Matcher | None:
+    """The matcher of a node; None if analysis leaves nothing of it. `room` is what each `Remembered` has."""
+    match node:
+        case Boolean():
+            return _boolean(node, room)
+        case Boost():
+            return _compile(node.node, room)
+        case Regexp():
+            test = regexp(node.pattern, lower=not _is_path(node.field))
+            return _tokens(node.field, Remembered(test, room).__getitem__)
+        case Fuzzy():
+            test = fuzzy(_cased(node.text, node.field), node.edits)
+            return _tokens(node.field, Remembered(test, room).__getitem__)
+        case _:
+            return _COMPILERS[type(node)](node)
 
 
 def _nothing(entry: Entry) -> bool:
@@ -180,16 +195,6 @@ def _wildcard(node: Wildcard) -> Matcher:
     return _tokens(node.field, wildcard(_cased(node.pattern, node.field)))
 
 
-def _regexp(node: Regexp) -> Matcher:
-    test = regexp(node.pattern, lower=not _is_path(node.field))
-    return _tokens(node.field, Remembered(test).__getitem__)
-
-
-def _fuzzy(node: Fuzzy) -> Matcher:
-    test = fuzzy(_cased(node.text, node.field), node.edits)
-    return _tokens(node.field, Remembered(test).__getitem__)
-
-
 def _range(node: Range) -> Matcher:
     if (cast := cast_of(field_name(node.field))) is not None:
         return _cast_range(node, cast[0])
@@ -237,10 +242,10 @@ def _box(node: Box) -> Matcher:
     return lambda entry: any(map(within, entry.points(name)))
 
 
-def _boolean(node: Boolean) -> Matcher | None:
+def _boolean(node: Boolean, room: int) -> Matcher | None:
     if not node.clauses:
         return _nothing
-    compiled = [(clause.occur, _compile(clause.node)) for clause in node.clauses]
+    compiled = [(clause.occur, _compile(clause.node, room)) for clause in node.clauses]
     kept = [(occur, matcher) for occur, matcher in compiled if matcher is not None]
     if not kept:
         return None
@@ -271,6 +276,9 @@ def _cased(text: str, field: str | None) -> str:
 
 
 def _all(matchers: tuple[Matcher, ...]) -> Matcher:
+    if len(matchers) > MANY:
+        return _all(tuple(_checked(_all(matchers[i : i + MANY])) for i in range(0, len(matchers), MANY)))
+
     def match(entry: Entry) -> bool:
         for matcher in matchers:  # noqa: SIM110 (a generator costs more than most matchers)
             if not matcher(entry):
@@ -281,6 +289,9 @@ def _all(matchers: tuple[Matcher, ...]) -> Matcher:
 
 
 def _any(matchers: tuple[Matcher, ...]) -> Matcher:
+    if len(matchers) > MANY:
+        return _any(tuple(_checked(_any(matchers[i : i + MANY])) for i in range(0, len(matchers), MANY)))
+
     def match(entry: Entry) -> bool:
         for matcher in matchers:  # noqa: SIM110
             if matcher(entry):
@@ -288,6 +299,21 @@ def _any(matchers: tuple[Matcher, ...]) -> Matcher:
         return False
 
     return match
+
+
+def _checked(matcher: Matcher) -> Matcher:
+    """Looks whether there is still time, then matches."""
+
+    def match(entry: Entry) -> bool:
+        check()
+        return matcher(entry)
+
+    return match
+
+
+MANY: Final = 16
+FEW_TOKENS: Final = 500
+"""So many clauses and tokens are looked at between two looks at the clock."""
 
 
 def _either(first: Matcher, second: Matcher | None) -> Matcher:
@@ -314,15 +340,27 @@ def _tokens(field: str | None, test: TokenTest) -> Matcher:
     if name is not None and _is_path(name):
         return lambda entry: any(test(leaf) for leaf in entry.values(name) if type(leaf) is str)
     if name is None:
-        return lambda entry: any(map(test, entry.words(None)))
+        return lambda entry: _passes(test, entry.words(None))
 
     def match(entry: Entry) -> bool:
         for tokens in entry.tokens(name):  # noqa: SIM110
-            if any(map(test, tokens)):
+            if _passes(test, tokens):
                 return True
         return False
 
     return match
+
+
+def _passes(test: TokenTest, tokens: Collection[str]) -> bool:
+    """Any of the tokens passes."""
+    if len(tokens) <= FEW_TOKENS:
+        return any(map(test, tokens))
+    left = iter(tokens)
+    while some := list(islice(left, FEW_TOKENS)):
+        check()
+        if any(map(test, some)):
+            return True
+    return False
 
 
 # -- ranges ----------------------------------------------------------------------------------------
@@ -388,18 +426,15 @@ def _interval(low: Any, low_closed: bool, high: Any, high_closed: bool) -> Calla
     return within
 
 
+# Of the nodes that neither contain others nor remember anything.
 _COMPILERS: dict[type[Node], Callable[[Any], Matcher | None]] = {
     Term: _term,
     Verbatim: _verbatim,
     Phrase: _phrase,
     Wildcard: _wildcard,
-    Regexp: _regexp,
-    Fuzzy: _fuzzy,
     Range: _range,
     Exists: _exists,
     MatchAll: lambda node: _everything,
     Near: _near,
     Box: _box,
-    Boost: lambda node: _compile(node.node),
-    Boolean: _boolean,
 }

@@ -13,13 +13,13 @@ from attrs import frozen
 from .analysis import analyze, lower, normalize, spans
 from .entries import Entry, field_name
 from .patterns import TokenTest, fuzzy, wildcard
-from .phrases import phrase
+from .phrases import phrase, together
 from .regexp import regexp
 from .tree import Boolean, Boost, Fuzzy, Leaf, Node, Occur, Phrase, Regexp, Term, Verbatim, Wildcard
 
 Span = tuple[int, int]
 Escape = Callable[[str], str]
-Marker = Callable[[str, Sequence[str], Sequence[Span]], Iterator[Span]]
+Marker = Callable[[str, list[str], Sequence[Span]], Iterator[Span]]
 """From a text, its tokens and where they stand, to what is marked."""
 
 
@@ -166,7 +166,7 @@ def _marker(leaf: Leaf) -> Marker | None:
 
 
 def _whole(wanted: str) -> Marker:
-    def mark(text: str, tokens: Sequence[str], places: Sequence[Span]) -> Iterator[Span]:
+    def mark(text: str, tokens: list[str], places: Sequence[Span]) -> Iterator[Span]:
         if text and text == wanted:
             yield 0, len(text)
 
@@ -174,7 +174,7 @@ def _whole(wanted: str) -> Marker:
 
 
 def _each(test: TokenTest) -> Marker:
-    def mark(text: str, tokens: Sequence[str], places: Sequence[Span]) -> Iterator[Span]:
+    def mark(text: str, tokens: list[str], places: Sequence[Span]) -> Iterator[Span]:
         return (place for token, place in zip(tokens, places, strict=True) if test(token))
 
     return mark
@@ -183,15 +183,16 @@ def _each(test: TokenTest) -> Marker:
 def _together(words: list[str], slop: int) -> Marker:
     """The words where they stand together; with slop, all of them if they do so anywhere."""
     found = phrase(words, slop)
-    length = len(words)
+    length, wanted = len(words), frozenset(words)
 
-    def mark(text: str, tokens: Sequence[str], places: Sequence[Span]) -> Iterator[Span]:
-        if not found(tokens):
+    def mark(text: str, tokens: list[str], places: Sequence[Span]) -> Iterator[Span]:
+        if slop:
+            if found(tokens):
+                yield from (place for token, place in zip(tokens, places, strict=True) if token in wanted)
             return
-        for start in range(len(tokens)):
-            if slop and tokens[start] in words:
-                yield places[start]
-            elif not slop and list(tokens[start : start + length]) == words:
-                yield from places[start : start + length]
+        marked = 0
+        for start in together(tokens, words):
+            yield from places[max(start, marked) : start + length]
+            marked = start + length
 
     return mark

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from .effort import check
+
 TokenTest = Callable[[str], bool]
 
 _PARTS = re.compile(r"\\(.)|([*?])|([^\\*?]+)", re.DOTALL)
@@ -17,18 +19,25 @@ _PARTS = re.compile(r"\\(.)|([*?])|([^\\*?]+)", re.DOTALL)
 class Remembered(dict[str, bool]):
     """What a slow test said of the tokens it has seen: documents repeat each other's words."""
 
-    def __init__(self, test: TokenTest) -> None:
+    def __init__(self, test: TokenTest, room: int) -> None:
         super().__init__()
         self._test = test
+        self._room = self._left = room
 
     def __missing__(self, token: str) -> bool:
-        if len(self) >= _MOST_REMEMBERED:
+        check()
+        found = self._test(token)
+        self._left -= _ENTRY + len(token)
+        if self._left < 0:
             self.clear()
-        self[token] = found = self._test(token)
+            self._left = self._room
+        self[token] = found
         return found
 
 
-_MOST_REMEMBERED = 100_000
+MOST_REMEMBERED = 1_000_000
+"""Of how many characters the tokens are that the tests of a query remember, with `_ENTRY` for each."""
+_ENTRY = 100
 
 
 def wildcard(pattern: str) -> TokenTest:

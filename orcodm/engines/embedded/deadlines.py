@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, TypeVar
+from contextlib import contextmanager
+from typing import Any, Final, Protocol, TypeVar
 
 from ...errors import QueryTimeout
+from ...lucene.effort import limited
 from ...operations import ListEvents, ListRefs, ListRelations, Operation
 
 T = TypeVar("T")
@@ -15,6 +17,12 @@ SEARCH_SECONDS: Final = 60.0
 """Where nothing else is said."""
 BETWEEN: Final = 1_000
 """After so many rows somebody looks at the clock."""
+
+
+class Limited(Protocol):
+    """A connection whose statements end at a deadline."""
+
+    deadline: Deadline | None
 
 
 class Deadline:
@@ -37,6 +45,13 @@ class Deadline:
             f"{self._subject()} took longer than {self._seconds:g} seconds; {self._remedy()}, "
             f"or give the engine more time: search_seconds"
         )
+
+    @contextmanager
+    def over(self, connection: Limited) -> Iterator[None]:
+        """Meanwhile it ends the statements of a connection, and all work on documents in this thread."""
+        connection.deadline = self
+        with limited(self.check):
+            yield
 
     def rows(self, rows: Iterable[T]) -> Iterator[T]:
         """The rows, as long as there is time for them."""

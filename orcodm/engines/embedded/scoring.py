@@ -8,6 +8,7 @@ words (ranges, verbatim terms, patterns) count 1.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Final, TypeAlias
@@ -15,11 +16,14 @@ from typing import Final, TypeAlias
 from attrs import frozen
 
 from ...lucene.analysis import analyze
+from ...lucene.effort import check
 from ...lucene.entries import Entry, field_name
 from ...lucene.tree import Boolean, Boost, Leaf, Node, Occur, Phrase, Term
 
 K1: Final = 1.2
 B: Final = 0.75
+FEW: Final = 8
+"""Of so many words the occurrences are quicker counted one by one."""
 SAMPLE: Final = 50
 """How many documents say what an average length is."""
 
@@ -43,6 +47,7 @@ def corpus(entries: Sequence[Entry]) -> Corpus:
 
     @cache  # every match asks for the same few words
     def frequency(field: str | None, word: str) -> int:
+        check()
         return sum(word in entry.words(field) for entry in entries)
 
     @cache
@@ -62,46 +67,53 @@ class _Weighted:
     field: str | None
     words: tuple[str, ...]
 
+    def score(self, entry: Entry, corpus: Callable[[], Corpus]) -> float:
+        if not self.matches(entry):
+            return 0.0
+        found = _occurrences(entry, self.field, self.words)
+        length = _length(entry, self.field) if found else 0
+        relevance = sum(_bm25(count, length, self.field, word, corpus()) for word, count in found)
+        # A number that equals a term has no words, and counts like any exact value.
+        return self.boost * (relevance or 1.0)
+
+
+@frozen
+class _Group:
+    """Several of them, which count where a part of the query matches."""
+
+    matches: Callable[[Entry], bool]
+    parts: tuple[_Weighted | _Group, ...]
+
+    def score(self, entry: Entry, corpus: Callable[[], Corpus]) -> float:
+        check()
+        return sum(part.score(entry, corpus) for part in self.parts) if self.matches(entry) else 0.0
+
 
 class Scorer:
-    """Scores entries that match a query. `compile_leaf` makes the test of whether a leaf matches."""
+    """Scores entries that match a query. `compile_part` makes the test of whether a node matches."""
 
-    def __init__(self, tree: Node, compile_leaf: Callable[[Node], Callable[[Entry], bool]]) -> None:
-        self._leaves = [
-            _Weighted(_every([*map(compile_leaf, groups), compile_leaf(leaf)]), boost, *_words(leaf))
-            for leaf, boost, groups in _positive(tree, 1.0, ())
-        ]
+    def __init__(self, tree: Node, compile_part: Callable[[Node], Callable[[Entry], bool]]) -> None:
+        self._compile = compile_part
+        self._parts = tuple(self._positive(tree, 1.0))
 
     def score(self, entry: Entry, corpus: Callable[[], Corpus]) -> float:
         """The relevance of an entry that matches; only words need the corpus."""
-        total = 0.0
-        for leaf in self._leaves:
-            if not leaf.matches(entry):
-                continue
-            relevance = 0.0
-            for word in leaf.words:
-                if count := _count(entry, leaf.field, word):
-                    relevance += _bm25(count, entry, leaf.field, word, corpus())
-            # A number that equals a term has no words, and counts like any exact value.
-            total += leaf.boost * (relevance or 1.0)
-        return total
+        return sum(part.score(entry, corpus) for part in self._parts)
 
-
-def _positive(
-    node: Node, boost: float, groups: tuple[Node, ...]
-) -> Iterator[tuple[Leaf, float, tuple[Node, ...]]]:
-    """The leaves that can count, each with its boost and the groups that have to match for it."""
-    match node:
-        case Boolean(clauses=clauses):
-            for clause in clauses:
-                if clause.occur is Occur.SHOULD and isinstance(clause.node, Boolean | Boost):
-                    yield from _positive(clause.node, boost, (*groups, clause.node))
-                elif clause.occur is not Occur.MUST_NOT:
-                    yield from _positive(clause.node, boost, groups)
-        case Boost(node=inner, factor=factor):
-            yield from _positive(inner, boost * factor, groups)
-        case leaf:
-            yield leaf, boost, groups
+    def _positive(self, node: Node, boost: float) -> Iterator[_Weighted | _Group]:
+        """What can count, in the groups that have to match for it."""
+        match node:
+            case Boolean(clauses=clauses):
+                for clause in clauses:
+                    if clause.occur is Occur.SHOULD and isinstance(clause.node, Boolean | Boost):
+                        parts = tuple(self._positive(clause.node, boost))
+                        yield _Group(self._compile(clause.node), parts)
+                    elif clause.occur is not Occur.MUST_NOT:
+                        yield from self._positive(clause.node, boost)
+            case Boost(node=inner, factor=factor):
+                yield from self._positive(inner, boost * factor)
+            case leaf:
+                yield _Weighted(self._compile(leaf), boost, *_words(leaf))
 
 
 def _words(leaf: Leaf) -> tuple[str | None, tuple[str, ...]]:
@@ -110,15 +122,18 @@ def _words(leaf: Leaf) -> tuple[str | None, tuple[str, ...]]:
     return None, ()
 
 
-def _every(tests: list[Callable[[Entry], bool]]) -> Callable[[Entry], bool]:
-    if len(tests) == 1:
-        return tests[0]
-    return lambda entry: all(test(entry) for test in tests)
-
-
-def _count(entry: Entry, field: str | None, word: str) -> int:
+def _occurrences(entry: Entry, field: str | None, words: Sequence[str]) -> Sequence[tuple[str, int]]:
+    """How often each of the words that an entry has is in a field (None: in all of them)."""
+    if not words:
+        return ()
     fields = entry.leaves if field is None else (field,)
-    return sum(tokens.count(word) for name in fields for tokens in entry.tokens(name))
+    texts = [tokens for name in fields for tokens in entry.tokens(name)]
+    if len(words) <= FEW:
+        counts = [(word, sum(tokens.count(word) for tokens in texts)) for word in words]
+    else:
+        counted = Counter(token for tokens in texts for token in tokens)
+        counts = [(word, counted[word]) for word in words]
+    return [pair for pair in counts if pair[1]]
 
 
 def _length(entry: Entry, field: str | None) -> int:
@@ -126,10 +141,10 @@ def _length(entry: Entry, field: str | None) -> int:
     return sum(len(tokens) for name in fields for tokens in entry.tokens(name))
 
 
-def _bm25(count: int, entry: Entry, field: str | None, word: str, corpus: Corpus) -> float:
+def _bm25(count: int, length: int, field: str | None, word: str, corpus: Corpus) -> float:
     # A document that the index lacks may have a word that no indexed one has, or more than it counts.
     frequency = corpus.frequency(field, word)
     documents = max(corpus.documents, frequency, 1)
     rarity = math.log(1 + (documents - frequency + 0.5) / (frequency + 0.5))
-    norm = K1 * (1 - B + B * _length(entry, field) / corpus.length(field))
+    norm = K1 * (1 - B + B * length / corpus.length(field))
     return rarity * (K1 + 1) * count / (count + norm)

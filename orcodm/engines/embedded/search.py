@@ -87,9 +87,9 @@ def search(searcher: Searcher, operation: Search) -> Page[SearchResult]:
 
 
 def _answer(searcher: Searcher, view: View, query: Query, operation: Search) -> Page[SearchResult]:
-    answer = _Answer(searcher, view, query, operation)
-    view.connection.deadline = answer.deadline
-    return answer.page()
+    deadline = Deadline(operation.query, searcher.seconds)
+    with deadline.over(view.connection):
+        return _Answer(searcher, view, query, operation, deadline).page()
 
 
 def _by_score(operation: Search) -> bool:
@@ -118,7 +118,9 @@ def _everything(connection: sqlite3.Connection, operation: Search) -> Page[Searc
 class _Answer:
     """One search on one view."""
 
-    def __init__(self, searcher: Searcher, view: View, query: Query, operation: Search) -> None:
+    def __init__(
+        self, searcher: Searcher, view: View, query: Query, operation: Search, deadline: Deadline
+    ) -> None:
         self._current = searcher.current
         self._orders = searcher.orders
         self._rows = searcher.rows
@@ -127,11 +129,11 @@ class _Answer:
         self._operation = operation
         self._collection = operation.collection
         self._corpus: Corpus | None = None
-        self.deadline = Deadline(operation.query, searcher.seconds)
+        self._deadline = deadline
         self._hits: Hits | None = None
         """Of the index, where there is one and it can be used."""
         if view.searcher is not None and view.complete:
-            self._hits = Hits(view.searcher, view, query, operation.collection, self.deadline)
+            self._hits = Hits(view.searcher, view, query, operation.collection, deadline)
 
     def page(self) -> Page[SearchResult]:
         if self._operation.aggregates and (aggregates := self._aggregated()) is not None:
@@ -297,7 +299,7 @@ class _Answer:
         if not view.complete:
             matches, rows = query.matches, scan(view.connection, query.kinds, self._collection, query.screen)
             for several in _together(rows):
-                self.deadline.check()
+                self._deadline.check()
                 for stored, value in zip(several, decode_all(one.text for one in several), strict=True):
                     entry = stored.entry_of(value)
                     if matches(entry):
@@ -349,7 +351,7 @@ class _Answer:
     def _read_on(self, after: Place | None) -> Iterator[Match]:
         """The matches in the order of places, from beyond one, without those that are pending."""
         matches, may_match, pending = self._query.matches, self._query.screen, self._view.pending
-        for row in self.deadline.rows(items_from(self._view.connection, self._collection, after)):
+        for row in self._deadline.rows(items_from(self._view.connection, self._collection, after)):
             if may_match is not None and not may_match(row[6]):
                 continue
             stored = item(row)
@@ -401,7 +403,7 @@ class _Answer:
         """Hits with their rows, in their order; without those whose row is gone."""
         if not hits:
             return []
-        self.deadline.check()
+        self._deadline.check()
         rows = self._rows.read(self._view.connection, hits, self._query.kinds)
         return [Match(stored, hit.score) for hit in hits if (stored := rows.get(hit.seq)) is not None]
 

@@ -15,6 +15,7 @@ from typing import Final
 import tantivy
 
 from ...lucene.analysis import cases, lower
+from ...lucene.effort import check, limited
 from ...lucene.entries import Entry, field_name
 from ...lucene.exact import equal
 from ...lucene.renderer import render
@@ -36,14 +37,20 @@ SPELLED: Final = 2
 def list_terms(searcher: Searcher, operation: ListTerms) -> Terms:
     """The terms of a field."""
     field = field_name(operation.field) or operation.field
+    name = f"{field}:{operation.prefix}*"
+    deadline = Deadline(name, searcher.seconds)
+
+    def vocabulary(view: View) -> Terms:
+        with deadline.over(view.connection):
+            return _Vocabulary(view, operation, field).terms()
+
     if not operation.only:
-        name = f"{field}:{operation.prefix}*"
-        deadline = Deadline(name, searcher.seconds)
-        return searcher.current.ask(name, lambda view: _Vocabulary(view, operation, field, deadline).terms())
+        return searcher.current.ask(name, vocabulary)
     kind: Callable[[str, str], Node] = equal if operation.whole else Term
     count = partial(_count, searcher, operation.collection)
-    found = [TermCount(text, count(kind(text, field))) for text in operation.only]
-    return Terms(documents=count(Exists(field)), terms=found)
+    with limited(deadline.check):
+        found = [TermCount(text, count(kind(text, field))) for text in operation.only]
+        return Terms(documents=count(Exists(field)), terms=found)
 
 
 def _count(searcher: Searcher, collection: str, tree: Node) -> int:
@@ -56,8 +63,7 @@ def _count(searcher: Searcher, collection: str, tree: Node) -> int:
 class _Vocabulary:
     """The terms of one field that begin with a text, in a view."""
 
-    def __init__(self, view: View, operation: ListTerms, field: str, deadline: Deadline) -> None:
-        view.connection.deadline = deadline
+    def __init__(self, view: View, operation: ListTerms, field: str) -> None:
         self._collection = operation.collection
         self._field = field
         self._whole = operation.whole
@@ -81,6 +87,7 @@ class _Vocabulary:
 
     def _look_at(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
+            check()
             self._documents += entry.exists(self._field)
             if self._whole:
                 held = {leaf for leaf in entry.values(self._field) if type(leaf) is str}
