@@ -17,7 +17,7 @@ from . import readme, report, wordnet
 from .ground import Ground
 from .measure import Missing, Row
 
-SIZED: Final = ("mapper", "search", "memory", "opening", "hops", "events")
+SIZED: Final = ("mapper", "application", "search", "memory", "opening", "hops", "events")
 """Sections that are measured at every size."""
 UNSIZED: Final = ("imports", "http")
 DISTANT: Final = ("cluster",)

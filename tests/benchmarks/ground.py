@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import random
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -98,8 +99,13 @@ class Ground:
         made = {name: self.loaded(name) for name in STORES}
         return {name: store for name, store in made.items() if store is not None}
 
-    def by_turns(self, sides: Mapping[str, Side], rounds: int | None = None) -> dict[str, list[float]]:
-        return by_turns(sides, rounds or self.rounds)
+    def by_turns(
+        self,
+        sides: Mapping[str, Side],
+        rounds: int | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> dict[str, list[float]]:
+        return by_turns(sides, rounds or self.rounds, clock)
 
     def close(self) -> None:
         for made in self._made.values():

@@ -112,14 +112,16 @@ class Row:
         return statistics.median(below) >= 0
 
 
-def by_turns(sides: Mapping[str, Side], rounds: int) -> dict[str, list[float]]:
+def by_turns(
+    sides: Mapping[str, Side], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, list[float]]:
     """Milliseconds of one operation of each side, in each round; every other round goes backwards."""
     costs: dict[str, list[float]] = {name: [] for name in sides}
     freeze()
     for number in range(rounds):
         names = list(sides)
         for name in names if number % 2 == 0 else reversed(names):
-            costs[name].append(_milliseconds(sides[name]))
+            costs[name].append(_milliseconds(sides[name], clock))
     return costs
 
 
@@ -129,15 +131,15 @@ def freeze() -> None:
     gc.freeze()
 
 
-def _milliseconds(side: Side) -> float:
+def _milliseconds(side: Side, clock: Callable[[], float]) -> float:
     seconds, count = 0.0, 0
     gc.collect()
     for _ in range(side.repeats):
         given = side.setup()
         try:
-            began = time.perf_counter()
+            began = clock()
             count += side.work(given)
-            seconds += time.perf_counter() - began
+            seconds += clock() - began
         finally:
             side.teardown(given)
     return 1000 * seconds / count

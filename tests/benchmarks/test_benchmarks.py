@@ -56,7 +56,7 @@ def test_every_section_runs(dictionary: Path, tmp_path: Path) -> None:
     assert "get, change, save" in done.stdout
     written = json.loads((tmp_path / "results.json").read_text())
     assert {row["section"] for row in written["rows"]} == {
-        "mapper", "search", "hops", "events", "memory", "opening", "imports", "http"
+        "mapper", "application", "search", "hops", "events", "memory", "opening", "imports", "http"
     }  # fmt: skip
     assert all(OURS in row["costs"] for row in written["rows"])
     assert (tmp_path / "results.png").read_bytes().startswith(b"\x89PNG") or "matplotlib" in done.stderr
