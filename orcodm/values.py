@@ -20,7 +20,10 @@ from .errors import InvalidValue, shortened
 MAX_DEPTH = 200
 """How deep lists and objects may nest in a value."""
 
-_PASSTHROUGH = (
+_ORJSON_DEPTH = 254
+"""How deep orjson goes. In C that is found out at once, where Python takes longer than all the rest."""
+
+PASSTHROUGH = (
     orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
 _decode = msgspec.json.Decoder().decode
@@ -36,17 +39,28 @@ def encode(value: Any) -> bytes:
     Enum as its value, since orjson does so by itself and asking each value would double the cost.)
     """
     try:
-        data = orjson.dumps(value, option=_PASSTHROUGH)
+        data = orjson.dumps(value, option=PASSTHROUGH)
     except TypeError:
         check(value)
         return msgspec.json.encode(value)  # what is valid here and not orjson's: an integer beyond 64 bits
-    # Only a value that shows as null can have been NaN, which then is read as another value; only that many
-    # brackets can nest too deep, and each of them is closed again.
-    if (b"null" in data and orjson.loads(data) != value) or (
-        len(data) > 2 * MAX_DEPTH and data.count(b"[") + data.count(b"{") > MAX_DEPTH
-    ):
+    # Only a value that shows as null can have been NaN, which then is read as another value.
+    if (b"null" in data and orjson.loads(data) != value) or _too_deep(value, data):
         check(value)
     return data
+
+
+def _too_deep(value: Any, text: bytes) -> bool:
+    """Whether a value, which has that text, nests deeper than `MAX_DEPTH`."""
+    # Only so many brackets can nest so deep, and each of them is closed again.
+    if len(text) <= 2 * MAX_DEPTH or text.count(b"[") + text.count(b"{") <= MAX_DEPTH:
+        return False
+    for _ in range(_ORJSON_DEPTH - MAX_DEPTH):
+        value = [value]
+    try:
+        orjson.dumps(value, option=PASSTHROUGH)
+    except TypeError:
+        return True
+    return False
 
 
 def canonical(value: Any) -> bytes:
