@@ -126,6 +126,9 @@ def _exactly(text: str) -> float:
         written = Decimal(text)
     except ArithmeticError:  # an exponent beyond all measure
         raise _Rounded(text, nearest) from None
+    # The shortest text of a float need not be the nearest of that length: both are that float.
+    if math.isfinite(nearest) and Decimal(repr(nearest)) == written:
+        return nearest
     digits = max(1, len(bytes(written.as_tuple().digits).rstrip(b"\0")))
     # The longest floats have fewer than 800 digits.
     if not math.isfinite(nearest) or digits > 800 or Decimal(f"{nearest:.{digits - 1}e}") != written:
