@@ -16,7 +16,7 @@ from typing import Any, Final, Generic, Self, TypeVar
 import attrs
 from attrs import Attribute, define, frozen
 
-from .errors import BadRequest, InvalidKey, InvalidParameter, MalformedRef, OrcodmError, shortened
+from .errors import InvalidKey, InvalidParameter, MalformedRef, OrcodmError, shortened
 from .times import zone_name
 
 R = TypeVar("R")
@@ -516,12 +516,7 @@ class Post(Operation[Written]):
 
 
 def _changes_of(values: Iterable[Any]) -> tuple[dict[str, Any], ...]:
-    found = _several("changes", values, None, "", None)
-    for one in found:
-        if not isinstance(one, Mapping):  # a body of the protocol, so no parameter of a search
-            raise BadRequest(
-                f"changes holds objects such as {{'op': 'inc', 'path': 'n'}}, not {shortened(one)}"
-            )
+    found = _several("changes", values, Mapping, "objects such as {'op': 'inc', 'path': 'n'}", None)
     return tuple(one if type(one) is dict else dict(one) for one in found)
 
 

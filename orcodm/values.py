@@ -27,6 +27,8 @@ PASSTHROUGH = (
     orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
 _decode = msgspec.json.Decoder().decode
+copied = msgspec.to_builtins
+"""A copy of a decoded value, at every depth."""
 _sorted = msgspec.json.Encoder(order="sorted").encode
 
 

@@ -12,14 +12,15 @@ from __future__ import annotations
 import itertools
 import linecache
 from binascii import b2a_base64
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import singledispatch
-from operator import is_
 from typing import Any, Final, Protocol
 
-from ..values import storable
+import attrs
+
+from ..values import copied, storable
 from .mapping import Anything, Choice, Kind, Mapped, Optional, Scalar, Several, Text
 from .misfits import BAD, unfit
 
@@ -41,14 +42,15 @@ class Names:
         return name
 
 
-def function(signature: str, lines: Iterable[str], names: Names, about: str) -> Any:
+def function(signature: str, lines: Iterable[str], names: Names, about: str) -> Callable[..., Any]:
     """A function with a signature and the lines of its body; `about` says what it is for, in tracebacks."""
     source = "\n    ".join([f"def {signature}:", *lines]) + "\n"
     file = f"<orcodm {about} {next(_numbers)}>"
     linecache.cache[file] = (len(source), None, source.splitlines(True), file)
     space = dict(names.known)
     exec(compile(source, file, "exec"), space)
-    return space[signature.partition("(")[0]]
+    made: Callable[..., Any] = space[signature.partition("(")[0]]
+    return made
 
 
 # -- expressions -----------------------------------------------------------------------------------
@@ -98,7 +100,7 @@ def _(kind: Scalar, v: str, names: Names) -> str:
 
 @loads.register
 def _(kind: Anything, v: str, names: Names) -> str:
-    return v
+    return f"{names(copied)}({v})"
 
 
 @dumps.register
@@ -127,8 +129,11 @@ _SPELLED: Final = {
 
 @loads.register
 def _(kind: Text, v: str, names: Names) -> str:
-    parse = _PARSED.get(kind.type, kind.parse)
-    return f"({names(parse)}({v}) if type({v}) is str else unfit())"
+    if kind.type is Decimal:
+        made = f"({v}d if ({v}d := {names(Decimal)}({v})).is_finite() else unfit())"
+    else:
+        made = f"{names(_PARSED.get(kind.type, kind.parse))}({v})"
+    return f"({made} if type({v}) is str else unfit())"
 
 
 @dumps.register
@@ -191,7 +196,7 @@ def plain_elements(kind: Several) -> type | None:
 def _(kind: Several, v: str, names: Names) -> str:
     inner = f"{v}e"
     if isinstance(kind.element, Anything):
-        made = f"{v}.copy()"
+        made = f"{names(copied)}({v})"
     else:
         made = f"[{loads(kind.element, inner, names)} for {inner} in {v}]"
     if kind.type is not list:
@@ -253,7 +258,7 @@ def _by_text(kind: Mapped) -> bool:
 
 def _members(kind: Mapped, v: str, names: Names, convert: Callable[[Kind, str, Names], str]) -> str:
     if isinstance(kind.member, Anything):
-        return f"{v}.copy()"
+        return f"{names(copied)}({v})" if convert is loads else f"{v}.copy()"
     name, member = f"{v}n", f"{v}m"
     key = f"({name} if type({name}) is str else unfit())"
     return f"{{{key}: {convert(kind.member, member, names)} for {name}, {member} in {v}.items()}}"
@@ -268,6 +273,7 @@ class Attribute(Protocol):
     name: str
     member: str
     kind: Kind
+    default: Any
 
 
 Attributes = Iterable[Attribute]
@@ -285,7 +291,7 @@ def _loaded(kind: Kind, v: str, names: Names) -> list[str]:
     if isinstance(kind, Optional) and isinstance(kind.inner, Scalar):
         return [f"if not ({v} is None or {_SCALAR[kind.inner.type].format(v)}): unfit()"]
     if isinstance(kind, Optional) and isinstance(kind.inner, Several) and plain_elements(kind.inner):
-        return [f"if {v} is not None:", *(f"    {line}" for line in _loaded(kind.inner, v, names))]
+        return [f"if {v} is not None:", *_indented(_loaded(kind.inner, v, names))]
     if isinstance(kind, Several) and (element := plain_elements(kind)):
         return [
             f"if type({v}) is not list: unfit()",
@@ -313,76 +319,163 @@ def _dumped(kind: Kind, v: str, names: Names) -> list[str]:
     return [f"{v} = {dumps(kind, v, names)}"]
 
 
-def filler(
-    model: type, attributes: Attributes, tag: tuple[str, str] | None, seen: Callable[[Any], str]
-) -> Any:
-    """`fill(value, instance)`: sets the fields from an object that has just their members.
+def checked(kind: Kind, v: str, names: Names) -> list[str]:
+    """The lines that see that the JSON value in a variable can be loaded."""
+    if isinstance(kind, Anything):
+        return []
+    if isinstance(kind, Optional):
+        inner = checked(kind.inner, v, names)
+        return [f"if {v} is not None:", *_indented(inner)] if inner else []
+    if isinstance(kind, Scalar):
+        return [f"if not ({_SCALAR[kind.type].format(v)}): unfit()"]
+    if isinstance(kind, Several) and kind.type is list:
+        inner = checked(kind.element, f"{v}e", names)
+        every = [f"for {v}e in {v}:", *_indented(inner)] if inner else []
+        return [f"if type({v}) is not list: unfit()", *every]
+    if isinstance(kind, Mapped) and _by_text(kind):
+        inner = checked(kind.member, f"{v}m", names)
+        every = [f"for {v}m in {v}.values():", *_indented(inner)] if inner else []
+        return [f"if type({v}) is not dict: unfit()", *every]
+    return [checks(kind, v, names)]
 
-    It returns what was seen of them, which the expression of `seen` makes of their names.
-    """
-    names, known = Names(), {}
+
+@singledispatch
+def checks(kind: Kind, v: str, names: Names) -> str:
+    """The expression that raises an exception where the JSON value in a variable cannot be loaded."""
+    return loads(kind, v, names)
+
+
+def _indented(lines: Iterable[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
+
+
+def _read(kind: Kind, v: str, names: Names) -> list[str]:
+    """The lines for the field of a stored thing: what can change is loaded later, when it is asked for."""
+    return _loaded(kind, v, names) if kind.constant else checked(kind, v, names)
+
+
+def filler(
+    model: type, attributes: Attributes, tag: tuple[str, str] | None, outside: Iterable[str]
+) -> Callable[..., Any]:
+    """`fill(value, instance)`: what `Schema.read` does with an object of just the fields' members."""
+    names = Names()
     lines = [] if tag is None else [f"if value[{tag[0]!r}] != {tag[1]!r}: unfit()"]
-    target, put = _target(model), []
+    target, put, read = _target(model), [], [f"instance.{name}" for name in outside]
     for number, each in enumerate(attributes):
-        v = known[each.name] = f"v{number}"
-        lines += [f"{v} = value[{each.member!r}]", *_loaded(each.kind, v, names)]
-        put.append(f"{target.format(each.name)} = {v}")
-    noted = seen(lambda name: known.get(name, f"instance.{name}"))
-    return function(
-        "fill(value, instance)", [*lines, *put, f"return {noted}"], names, f"fill {model.__name__}"
-    )
+        v = f"v{number}"
+        read.append(v)
+        lines += [f"{v} = value[{each.member!r}]", *_read(each.kind, v, names)]
+        if each.kind.constant:
+            put.append(f"{target.format(each.name)} = {v}")
+    last = f"return ({', '.join(read)}, None)"
+    return function("fill(value, instance)", [*lines, *put, last], names, f"fill {model.__name__}")
 
 
 def part_filler(
     model: type,
     attributes: Sequence[Attribute],
     tag: tuple[str, str] | None,
+    outside: Iterable[str],
     default: Callable[[Any, Any], Any],
-) -> Any:
-    """`fill_part(value, instance)`: the same for an object with other members, or without some.
-
-    It returns the members that are not known, or None.
-    """
+) -> Callable[..., Any]:
+    """`fill_part(value, instance)`: the same for an object with other members, or without some."""
     names = Names()
     order = (*(each.member for each in attributes), *(tag or ())[:1])
     tagged = "" if tag is None else f" + ({tag[0]!r} in value)"
     lines, target, put = [f"found = {len(attributes)}{tagged}"], _target(model), []
+    read = [f"instance.{name}" for name in outside]
     for number, each in enumerate(attributes):
         v = f"v{number}"
+        read.append(v)
         lines += [
             f"{v} = value.get({each.member!r}, missing)",
             f"if {v} is missing:",
             "    found -= 1",
-            f"    {v} = {names(default)}({names(each)}, instance)",
+            *_indented(_defaulted(each, v, names, default)),
             "else:",
-            *(f"    {line}" for line in _loaded(each.kind, v, names)),
+            *_indented(_read(each.kind, v, names) or ["pass"]),
         ]
-        put.append(f"{target.format(each.name)} = {v}")
+        if each.kind.constant:
+            put.append(f"{target.format(each.name)} = {v}")
     extra = f"{{name: value[name] for name in value if name not in {names(order)}}}"
-    last = f"return {extra} if found != len(value) else None"
-    about = f"fill {model.__name__} in part"
-    return function("fill_part(value, instance)", [*lines, *put, last], names, about)
-
-
-def loader(model: type, attributes: Attributes, part: Callable[[Any], Any]) -> Any:
-    """`load(value)`: a new instance from an object; `part` takes one with other members."""
-    names, lines, put, number = Names(), [], [], 0
-    target = _target(model)
-    for number, each in enumerate(attributes, 1):
-        v = f"v{number}"
-        lines += [f"{v} = value[{each.member!r}]", *_loaded(each.kind, v, names)]
-        put.append(f"{target.format(each.name)} = {v}")
-    first = [
-        "if type(value) is not dict: unfit()",
-        f"if len(value) != {number}: return {names(part)}(value)",
+    last = [
+        f"extra = {extra} if found != len(value) else None",
+        f"if extra: instance._extra = {names(copied)}(extra)",
+        f"return ({', '.join(read)}, extra)",
     ]
-    make = f"instance = {names(model.__new__)}({names(model)})"
-    return function(
-        "load(value)", [*first, *lines, make, *put, "return instance"], names, f"load {model.__name__}"
-    )
+    about = f"fill {model.__name__} in part"
+    return function("fill_part(value, instance)", [*lines, *put, *last], names, about)
 
 
-def dumper(model: type, attributes: Attributes, tag: tuple[str, str] | None) -> Any:
+def _defaulted(attribute: Attribute, v: str, names: Names, default: Callable[[Any, Any], Any]) -> list[str]:
+    if attribute.default is attrs.NOTHING:
+        return ["unfit()"]
+    return [f"{v} = {names(default)}({names(attribute)}, instance)"] if attribute.kind.constant else []
+
+
+def one_loader(attribute: Attribute) -> Callable[..., Any]:
+    """`load(value)`: the value of one field from its JSON."""
+    names = Names()
+    lines = [*_loaded(attribute.kind, "value", names), "return value"]
+    return function("load(value)", lines, names, f"load {attribute.name}")
+
+
+def one_dumper(attribute: Attribute) -> Callable[..., Any]:
+    """`dump(value)`: the JSON of the value of one field."""
+    names = Names()
+    lines = [*_dumped(attribute.kind, "value", names), "return value"]
+    return function("dump(value)", lines, names, f"dump {attribute.name}")
+
+
+def untouched(model: type, attributes: Attributes, outside: Sequence[str]) -> Callable[..., Any]:
+    """`untouched(instance, read)`: whether the fields hold what was read, and nothing else was asked for."""
+    tested = [f"instance.{name} is read[{number}]" for number, name in enumerate(outside)]
+    for number, each in enumerate(attributes, len(outside)):
+        same = f"instance.{each.name} is read[{number}]"
+        tested.append(same if each.kind.constant else f"{each.name!r} not in held")
+    tested.append("instance._extra is None")
+    lines = ["held = instance.__dict__", f"return {' and '.join(tested)}"]
+    return function("untouched(instance, read)", lines, Names(), f"untouched {model.__name__}")
+
+
+def checker(model: type, attributes: Attributes, part: Callable[[Any], Any]) -> Callable[..., Any]:
+    """`check(value)`: sees that an object can be loaded; `part` loads one with other members."""
+    names = Names()
+    first, known = _members_of(attributes, names, part)
+    lines = [line for each, v in known for line in checked(each.kind, v, names)]
+    return function("check(value)", [*first, *lines], names, f"check {model.__name__}")
+
+
+def loader(model: type, attributes: Attributes, part: Callable[[Any], Any]) -> Callable[..., Any]:
+    """`load(value)`: a new instance from an object; `part` takes one with other members."""
+    names, target = Names(), _target(model)
+    first, known = _members_of(attributes, names, part)
+    lines = [line for each, v in known for line in _loaded(each.kind, v, names)]
+    lines += [f"instance = {names(model.__new__)}({names(model)})"]
+    lines += [f"{target.format(each.name)} = {v}" for each, v in known]
+    return function("load(value)", [*first, *lines, "return instance"], names, f"load {model.__name__}")
+
+
+def _members_of(
+    attributes: Attributes, names: Names, part: Callable[[Any], Any]
+) -> tuple[list[str], list[tuple[Attribute, str]]]:
+    """The lines that put an object's members into variables, and which those are.
+
+    One with other members goes to `part` before anything was converted, so that nothing is twice.
+    """
+    known = [(each, f"v{number}") for number, each in enumerate(attributes)]
+    other = f"return {names(part)}(value)"
+    lines = ["if type(value) is not dict: unfit()", f"if len(value) != {len(known)}: {other}"]
+    if known:
+        lines += [
+            "try:",
+            *(f"    {v} = value[{each.member!r}]" for each, v in known),
+            f"except KeyError: {other}",
+        ]
+    return lines, known
+
+
+def dumper(model: type, attributes: Attributes, tag: tuple[str, str] | None) -> Callable[..., Any]:
     """`dump(instance)`: the object of an instance."""
     names, lines = Names(), []
     members = [] if tag is None else [f"{tag[0]!r}: {tag[1]!r}"]
@@ -399,7 +492,7 @@ def dumper(model: type, attributes: Attributes, tag: tuple[str, str] | None) -> 
     return function("dump(instance)", lines, names, f"dump {model.__name__}")
 
 
-def fitter(model: type, attributes: Attributes) -> Any:
+def fitter(model: type, attributes: Attributes) -> Callable[..., Any]:
     """`fits(instance)`: whether an instance can be dumped."""
     names, lines = Names(), []
     for number, each in enumerate(attributes):
@@ -408,87 +501,9 @@ def fitter(model: type, attributes: Attributes) -> Any:
     return function("fits(instance)", [*lines, "return True"], names, f"check {model.__name__}")
 
 
-def blank(model: type, outside: Iterable[str]) -> Any:
+def blank(model: type, outside: Iterable[str]) -> Callable[..., Any]:
     """`blank(value)`: an instance without its fields; the value becomes each of those outside."""
     names = Names()
     lines = [f"instance = {names(model.__new__)}({names(model)})"]
     lines += [f"{_target(model).format(name)} = value" for name in outside]
     return function("blank(value)", [*lines, "return instance"], names, f"blank {model.__name__}")
-
-
-# -- seeing that nothing changed -------------------------------------------------------------------
-
-CONSTANT: Final = "constant"
-TEXTS: Final = "texts"
-ELEMENTS: Final = "elements"
-MEMBERS: Final = "members"
-Watched = Mapping[str, str]
-"""How the value of each field is seen to be unchanged: by itself, or by what is in it."""
-
-
-def watched(attributes: Attributes, outside: Iterable[str]) -> dict[str, str] | None:
-    """How a change of each field is seen; None where a value could change and stay the same object."""
-    found = dict.fromkeys(outside, CONSTANT)
-    for each in attributes:
-        kind = each.kind.inner if isinstance(each.kind, Optional) else each.kind
-        if kind.constant:
-            found[each.name] = CONSTANT
-        elif isinstance(kind, Several) and (element := plain_elements(kind)):
-            found[each.name] = TEXTS if element is str else ELEMENTS
-        elif isinstance(kind, Mapped) and _by_text(kind) and kind.member.constant:
-            found[each.name] = MEMBERS
-        else:
-            return None
-    return found
-
-
-def noted(watched: Watched, value: Callable[[str], str]) -> str:
-    """The expression of what is seen, where `value` gives those of the fields."""
-    notes = {
-        CONSTANT: "{0}",
-        TEXTS: "None if {0} is None else tuple({0})",
-        ELEMENTS: "None if {0} is None else tuple({0})",
-        MEMBERS: "None if {0} is None else (*{0}, *{0}.values())",
-    }
-    copies = (notes[how].format(value(name)) for name, how in watched.items())
-    return f"({''.join(f'{each}, ' for each in copies)})"
-
-
-def noter(model: type, watched: Watched) -> Any:
-    """`note(instance)`: what is seen of an instance."""
-    lines = [f"return {noted(watched, 'instance.{}'.format)}"]
-    return function("note(instance)", lines, Names(), f"note {model.__name__}")
-
-
-def untouched(model: type, watched: Watched) -> Any:
-    """`untouched(instance, seen)`: whether the fields hold the very values that were seen."""
-    names, tested = Names(), []
-    for number, (name, how) in enumerate(watched.items()):
-        now, then = f"instance.{name}", f"seen[{number}]"
-        if how is CONSTANT:
-            tested.append(f"{now} is {then}")
-        elif how is TEXTS:  # what is equal to a text is written as that text
-            tested.append(f"(tuple({now}) == {then} if type({now}) is list else {now} is {then})")
-        elif how is ELEMENTS:
-            tested.append(f"{names(_same_elements)}({now}, {then})")
-        else:
-            tested.append(f"{names(_same_members)}({now}, {then})")
-    lines = [
-        "try:",
-        f"    return {' and '.join([*tested, 'not instance._extra'])}",
-        "except AttributeError:",  # one was deleted
-        "    return False",
-    ]
-    return function("untouched(instance, seen)", lines, names, f"untouched {model.__name__}")
-
-
-def _same_elements(now: Any, then: Any) -> bool:
-    if type(now) is not list or then is None:
-        return now is then
-    return len(now) == len(then) and all(map(is_, now, then))
-
-
-def _same_members(now: Any, then: Any) -> bool:
-    if type(now) is not dict or then is None:
-        return now is then
-    return 2 * len(now) == len(then) and all(map(is_, (*now, *now.values()), then))

@@ -26,7 +26,7 @@ from .history import History
 from .model import Model
 from .registry import Registry
 from .relations import Relations
-from .schema import Seen
+from .schema import Read
 from .sources import EventSource, RelationSource, event_source, relation_source
 from .tracked import Tracked
 
@@ -234,7 +234,7 @@ class Document(Tracked, Model):
         return flows.get(unit, cls._reading.at(key), (cls.collection, key), cls._of_item, default, cls)
 
     @classmethod
-    def _of_item(cls, item: Item) -> tuple[Self, Seen | None]:
+    def _of_item(cls, item: Item) -> tuple[Self, Read]:
         return cls._made(item.value, item.key)
 
     @classmethod

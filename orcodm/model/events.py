@@ -38,7 +38,7 @@ from ..times import Timestamp, milliseconds
 from .declaration import declare_kinds, declared_kinds, kind_class, register
 from .metadata import metadata
 from .model import Model
-from .schema import Seen
+from .schema import Read
 from .tracked import Tracked
 
 if TYPE_CHECKING:
@@ -136,8 +136,8 @@ class Event(Placed, Model):
     def _erase(self, condition: Condition, purge: bool) -> DeleteEvent:
         return DeleteEvent(**self._point(), condition=condition)
 
-    def _untouched(self, seen: Seen) -> bool:
-        return self._identity == self._state.identity and super()._untouched(seen)
+    def _untouched(self, read: Read) -> bool:
+        return self._identity == self._state.identity and super()._untouched(read)
 
     def _stored(self, result: EventItem | EventWritten) -> None:
         self._timestamp, self._ordinal = result.timestamp, result.ordinal
@@ -175,14 +175,14 @@ def load_event(unit: Unit, item: EventItem, make: flows.Make, fresh: list[Any], 
 
 def event_maker(
     model: type[V], document: Document | Place, type_: str
-) -> Callable[[EventItem], tuple[V, Seen | None]]:
+) -> Callable[[EventItem], tuple[V, Read]]:
     """What makes the events of a series from what is stored."""
 
-    def make(item: EventItem) -> tuple[V, Seen | None]:
-        event, seen = model._made(item.value, None)
+    def make(item: EventItem) -> tuple[V, Read]:
+        event, read = model._made(item.value, None)
         event._document, event._type = document, type_
         event._stored(item)
-        return event, seen
+        return event, read
 
     return make
 

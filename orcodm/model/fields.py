@@ -1,7 +1,7 @@
 """`Field[T]` and `Nested[E]`: a value on an instance, an expression on the class.
 
 They have no `__set__` at run time: a value lies in the instance's `__dict__`, where Python finds it
-without calling anything; only the class reaches the descriptor.
+without calling anything. The class reaches the descriptor, and an instance whose value is made later.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class _Descriptor:
 
     def __get__(self, instance: Any, owner: Any) -> Any:
         if instance is not None:
-            raise AttributeError(f"{type(instance).__name__} has no value for {self.attribute!r}")
+            return instance._later(self.attribute)
         return owner.expression(self.attribute)
 
 

@@ -14,8 +14,7 @@ from ..operations import Get, ListRefs
 from ..query.results import Unread
 from ..session import context, flows
 from ..session.merge import Change, difference
-from ..session.state import NEW
-from ..session.tracking import stand_on
+from ..session.tracking import stand_on, stand_on_nothing
 from ..session.unit import Unit
 from ..times import Timestamp, milliseconds
 from ..values import encode
@@ -59,7 +58,7 @@ class Version(Generic[D]):
             )
         document = self._model.from_value(self.value)
         document.key = self.key
-        stand_on(document._mapped(), self.ref, encode(self.value), self._reftime)
+        stand_on(document._mapped(), self.ref, encode(self.value), reftime=self._reftime)
         return document
 
     def __getattr__(self, name: str) -> Any:
@@ -192,7 +191,8 @@ class Versions(Unread, Generic[D]):
             raise UsageError(f"{version!r} is a deletion: use delete()")
         document = self._document
         if document._state.deleted:
-            document._state = NEW  # brought back on purpose; guarded against somebody else's new one
+            # Brought back on purpose; guarded against somebody else's new one.
+            stand_on_nothing(document._mapped())
         yield from flows.restore(unit, document._mapped(), version.value)
 
     def _listing(self, limit: int) -> ListRefs:

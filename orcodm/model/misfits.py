@@ -24,9 +24,14 @@ class _Bad:
     def __repr__(self) -> str:
         return "BAD"
 
+    __reduce__ = __repr__  # a copy is the same one
+
 
 BAD: Final[Any] = _Bad()
-"""What a readable function returns instead of a value that has problems; the report has them."""
+"""What a readable function returns instead of a value that has problems; the report has them.
+
+Also what stands for a member that is missing.
+"""
 
 
 class Unfit(Exception):

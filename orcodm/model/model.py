@@ -20,7 +20,7 @@ from typing import (
 
 import attrs
 
-from ..errors import InvalidFilter, InvalidModel, UnknownAttribute
+from ..errors import InvalidDocument, InvalidFilter, InvalidModel, UnknownAttribute, UsageError
 from ..mistakes import meant
 from ..names import member
 from ..query.expressions import Criterion, Expr, Order, Update, box, near, nearest
@@ -30,7 +30,7 @@ from .declaration import declare, descriptor_of, field_type, register
 from .fields import Nested, field
 from .mapping import Kind, Load
 from .misfits import BAD, Misfit, Misfits, Report, Unfit
-from .schema import DISCRIMINATOR, Schema, Seen, attribute
+from .schema import DISCRIMINATOR, Read, Schema, attribute
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
@@ -72,6 +72,15 @@ class Model:
         if not fits or schema.validates:
             self.to_value()  # every problem at once, and at the line that made it
 
+    def __delattr__(self, name: str) -> None:
+        cls = type(self)
+        if name in cls.schema().by_name or name in cls._outside:
+            raise UsageError(
+                f"{cls.__name__}.{name} is a field, which every {cls.__name__} has: give it another value; "
+                f"{cls.__name__}.{name}.unset() in a patch removes the stored member"
+            )
+        super().__delattr__(name)
+
     @property
     def extra(self) -> dict[str, Any]:
         """The stored members that the model does not know. They survive a load and save."""
@@ -85,16 +94,17 @@ class Model:
     @classmethod
     def from_value(cls, value: Any) -> Self:
         """An instance made from a stored JSON value. Raises `InvalidDocument` with every problem at once."""
-        return cls._made(value, None)[0]
+        return cls._made(value, None, whole=True)[0]
 
     @classmethod
-    def _made(cls, value: Any, key: str | None) -> tuple[Self, Seen | None]:
-        """An instance made from a stored value, and what is seen of its fields."""
+    def _made(cls, value: Any, key: str | None, whole: bool = False) -> tuple[Self, Read]:
+        """An instance made from a stored value, and what it was read from; `whole` with every field set."""
         model = cls._variant(value) if cls._variants else cls
         schema = model._schema or model.schema()
         instance: Self = schema.blank(key)
         try:
-            return instance, schema.fill(instance, model._upgraded(value) if model._upgrades else value)
+            read = schema.fill if whole else schema.read
+            return instance, read(instance, model._upgraded(value) if model._upgrades else value)
         except (Misfits, Misfit) as error:
             raise mapping.invalid(model, key, error) from None
 
@@ -157,12 +167,26 @@ class Model:
         if schema.validates and (problems := list(schema.invalid(self, schema.members, ""))):
             raise mapping.invalid(type(self), self._shown_key(), Misfits(problems))
 
-    def _untouched(self, seen: Seen) -> bool:
-        return (self._schema or self.schema()).untouched(self, seen)
+    def _later(self, name: str) -> Any:
+        """The value of a field that the instance has not set."""
+        raise AttributeError(f"{type(self).__name__} has no value for {name!r}")
 
-    def _fill(self, value: Any) -> Seen | None:
+    def _untouched(self, read: Read) -> bool:
+        return (self._schema or self.schema()).untouched(self, read)
+
+    def _revised(self, read: Read) -> dict[str, Any]:
+        return (self._schema or self.schema()).revised(self, read)
+
+    @classmethod
+    def _read_of(cls, value: Any, key: str | None) -> Read | None:
         try:
-            return (self._schema or self.schema()).fill(self, value)
+            return cls._made(value, key)[1]
+        except InvalidDocument:
+            return None
+
+    def _fill(self, value: Any) -> None:
+        try:
+            (self._schema or self.schema()).fill(self, value)
         except (Misfits, Misfit) as error:
             raise mapping.invalid(type(self), self._shown_key(), error) from None
 
@@ -394,6 +418,10 @@ class ModelKind(Kind):
         return self.schema.load
 
     @cached_property
+    def quick_check(self) -> Load:
+        return self.quick_load if self.model._upgrades else self.schema.check
+
+    @cached_property
     def quick_dump(self) -> Load:
         return self.schema.dump
 
@@ -471,6 +499,11 @@ class ModelKind(Kind):
 @compiled.loads.register
 def _(kind: ModelKind, v: str, names: compiled.Names) -> str:
     return f"{names(kind)}.quick_load({v})"
+
+
+@compiled.checks.register
+def _(kind: ModelKind, v: str, names: compiled.Names) -> str:
+    return f"{names(kind)}.quick_check({v})"
 
 
 @compiled.dumps.register

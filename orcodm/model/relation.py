@@ -180,8 +180,21 @@ class Relation(Tracked, Generic[S, T]):
     def _validate(self) -> None:
         """Properties have no validators."""
 
-    def _untouched(self, seen: Any) -> bool:
+    def _untouched(self, read: Any) -> bool:
         return False  # properties may be changed at any depth
+
+    def _revised(self, read: Any) -> dict[str, Any]:
+        raise NotImplementedError("properties have no fields")
+
+    def _noted(self, value: Any) -> None:
+        return None
+
+    def _complete(self) -> None:
+        """Properties are set as they are read."""
+
+    @classmethod
+    def _read_of(cls, value: Any, key: str | None) -> None:
+        return None
 
     def _fill(self, value: Any) -> None:
         self.properties = value or {}

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args, get_origin
 import attrs
 
 from ..errors import InvalidModel, InvalidValue, Problem
-from ..values import encode
+from ..session.merge import MISSING, keep_spelling, same
+from ..values import copied, encode
 from . import compiled
 from .fields import FieldSpec
 from .mapping import Kind, kind_of
@@ -24,8 +25,13 @@ from .misfits import BAD, Misfit, Misfits, Report, Unfit
 if TYPE_CHECKING:
     from .model import Model
 
-Seen: TypeAlias = "tuple[Any, ...]"
-"""The values of an instance's fields at some time; lists as tuples, which a garbage collector lets go of."""
+Read: TypeAlias = "tuple[Any, ...]"
+"""What the fields of an instance were read from: those outside, each of the attributes, and the extra.
+
+Of a field whose values cannot change it is the value itself. Of any other it is the JSON, or `BAD` where the
+member was missing: nobody else has it, the field is made of it when it is first asked for, and what the field
+is then compared with it. So what a program does not look at is neither made nor compared.
+"""
 
 
 @attrs.define(eq=False)
@@ -39,6 +45,16 @@ class Attribute:
     default: Any
     attrs_attribute: attrs.Attribute[Any]
     validators: tuple[Any, ...]
+
+    @cached_property
+    def load(self) -> Callable[[Any], Any]:
+        """Makes the value of the field of its JSON. Raises any exception where that does not fit."""
+        return compiled.one_loader(self)
+
+    @cached_property
+    def dump(self) -> Callable[[Any], Any]:
+        """Makes the JSON of a value of the field. Raises any exception where that does not fit."""
+        return compiled.one_dumper(self)
 
 
 def attribute(owner: type, declared: attrs.Attribute[Any], type_: Any, spec: FieldSpec) -> Attribute:
@@ -79,31 +95,59 @@ class Schema:
         if len(self.members) != len(attributes):
             raise InvalidModel(f"{model.__name__}: two fields have the same name in JSON")
         self._tag = {} if tag is None else dict([tag])
+        self._tagged = tag
         self._order = (*self._tag, *self.members)
         self._size = len(self._order)
-        self.blank: Callable[[Any], Any] = compiled.blank(model, outside)
-        """Makes an instance without its fields; what it is given becomes each of those outside."""
-        watched = compiled.watched(attributes, outside)
-        self._fill = compiled.filler(
-            model,
-            attributes,
-            tag,
-            lambda value: "None" if watched is None else compiled.noted(watched, value),
-        )
-        self._fill_part = compiled.part_filler(model, attributes, tag, default_of)
-        self.load: Callable[[Any], Any] = compiled.loader(model, attributes, self._load_part)
-        """A nested object from what is nearly always its JSON. Raises any exception where it is not."""
-        self.dump: Callable[[Any], dict[str, Any]] = compiled.dumper(model, attributes, tag)
-        """The JSON of what nearly always fits. Raises any exception where it does not."""
-        self.fits: Callable[[Any], bool] = compiled.fitter(model, attributes)
-        """Whether an instance can be dumped. May raise any exception where it cannot."""
-        self._note = None if watched is None else compiled.noter(model, watched)
-        self.untouched = _never if watched is None else compiled.untouched(model, watched)
-        """Whether the fields of an instance are known to hold the very values that were seen."""
+        self._outside = tuple(outside)
+        self._later = {
+            attribute.name: number
+            for number, attribute in enumerate(attributes, len(self._outside))
+            if not attribute.kind.constant
+        }
         self._validated = tuple(attribute for attribute in attributes if attribute.validators)
         self._nested = tuple(
             attribute for attribute in attributes if next(_models_of(attribute.type), None) is not None
         )
+
+    # -- compiled, each at its first use
+
+    @cached_property
+    def blank(self) -> Callable[[Any], Any]:
+        """Makes an instance without its fields; what it is given becomes each of those outside."""
+        return compiled.blank(self.model, self._outside)
+
+    @cached_property
+    def load(self) -> Callable[[Any], Any]:
+        """Makes a nested object of what is nearly always its JSON. Raises any exception where it is not."""
+        return compiled.loader(self.model, self.attributes, self._load_part)
+
+    @cached_property
+    def check(self) -> Callable[[Any], Any]:
+        """Raises any exception where `load` does."""
+        return compiled.checker(self.model, self.attributes, self._load_part)
+
+    @cached_property
+    def dump(self) -> Callable[[Any], dict[str, Any]]:
+        """Makes the JSON of what nearly always fits. Raises any exception where it does not."""
+        return compiled.dumper(self.model, self.attributes, self._tagged)
+
+    @cached_property
+    def fits(self) -> Callable[[Any], bool]:
+        """Whether an instance can be dumped. May raise any exception where it cannot."""
+        return compiled.fitter(self.model, self.attributes)
+
+    @cached_property
+    def untouched(self) -> Callable[[Any, Read], bool]:
+        """Whether the fields are what was read, and none was asked for that could be changed by that."""
+        return compiled.untouched(self.model, self.attributes, self._outside)
+
+    @cached_property
+    def _read(self) -> Callable[[Any, Any], Read]:
+        return compiled.filler(self.model, self.attributes, self._tagged, self._outside)
+
+    @cached_property
+    def _read_part(self) -> Callable[[Any, Any], Read]:
+        return compiled.part_filler(self.model, self.attributes, self._tagged, self._outside, default_of)
 
     @cached_property
     def validates(self) -> bool:
@@ -123,22 +167,113 @@ class Schema:
 
     # -- loading
 
-    def fill(self, instance: Model, value: Any) -> Seen | None:
-        """Set an instance's fields from a JSON object; members the model does not know become its extra.
+    def read(self, instance: Model, value: Any) -> Read:
+        """Let a new instance be what a JSON object says; members the model does not know become its extra.
 
-        Gives what the fields hold then; None where something of that could be changed without notice. Raises
-        `Misfits`. Validators and converters are not called: what is stored stays readable.
+        The fields that can be changed in place are made of what this returns, by `later`. Raises `Misfits`.
+        Validators and converters are not called: what is stored stays readable.
         """
         try:
             if type(value) is dict:
                 if len(value) == self._size:
-                    seen: Seen | None = self._fill(value, instance)
-                    if instance._extra is not None:
-                        del instance._extra
-                    return seen
-                return self._filled_in_part(instance, value)
+                    try:
+                        return self._read(value, instance)
+                    except KeyError:  # as many members, and not the same
+                        pass
+                return self._read_part(value, instance)
         except Exception:  # what is wrong, and whatever else is, is told below
             pass
+        self._fill_each(instance, value)
+        return self.note(instance, value, None)
+
+    def fill(self, instance: Model, value: Any) -> Read:
+        """The same with every field set, for an instance that may have been another one. Raises `Misfits`."""
+        held = instance.__dict__
+        before = dict(held)
+        for name in self._later:
+            held.pop(name, None)
+        held.pop("_extra", None)
+        try:
+            read = self.read(instance, value)
+        except BaseException:
+            held.update(before)
+            raise
+        self.complete(instance, read)
+        return read
+
+    def complete(self, instance: Model, read: Read) -> None:
+        """Set the fields that were not asked for yet."""
+        for name in self._later:
+            if name not in instance.__dict__:
+                instance.__dict__[name] = self.later(instance, name, read)
+
+    def later(self, instance: Model, name: str, read: Read) -> Any:
+        """A field that was not asked for since the instance was read. Raises `AttributeError` for others."""
+        number = self._later.get(name)
+        if number is None:
+            raise AttributeError(f"{type(instance).__name__} has no value for {name!r}")
+        return self._made_of(self.by_name[name], instance, read[number])
+
+    def _made_of(self, attribute: Attribute, instance: Model, stored: Any) -> Any:
+        return default_of(attribute, instance) if stored is BAD else attribute.load(stored)
+
+    def note(self, instance: Model, value: Mapping[str, Any], before: Read | None) -> Read:
+        """What the fields are read from, now that a value is stored; `before`, what they were read from.
+
+        It is the value that tells, since the instance may have been changed while that was written.
+        """
+        held = instance.__dict__
+        read = [getattr(instance, name) for name in self._outside]
+        for number, attribute in enumerate(self.attributes, len(read)):
+            stored = value.get(attribute.member, BAD)
+            if attribute.kind.constant and stored is not BAD:
+                read.append(attribute.load(stored))
+            elif attribute.kind.constant:
+                # A default that is made anew is another one each time.
+                kept = before is not None and before[number] is held[attribute.name]
+                read.append(held[attribute.name] if kept else default_of(attribute, instance))
+            else:
+                read.append(copied(stored) if attribute.name in held and stored is not BAD else stored)
+        extra = {member: copied(value[member]) for member in value if member not in self._order}
+        return (*read, extra or None)
+
+    def revised(self, instance: Model, read: Read) -> dict[str, Any]:
+        """The members that are not what was read, each as it is to be written; `MISSING` for what is gone.
+
+        What says the same keeps the spelling it has in the store. Raises any exception where something does
+        not fit.
+        """
+        held, found = instance.__dict__, {}
+        for number, attribute in enumerate(self.attributes, len(self._outside)):
+            now, stored = held.get(attribute.name, BAD), read[number]
+            if now is BAD or now is stored:
+                continue
+            made = attribute.dump(now)
+            if attribute.kind.constant:
+                normal, stored = attribute.dump(stored), MISSING
+            elif stored is not BAD and encode(made) == encode(stored):
+                continue
+            else:
+                normal = attribute.dump(self._made_of(attribute, instance, stored))
+                stored = MISSING if stored is BAD else stored
+            if encode(made) != encode(normal) and not same(made, normal):
+                found[attribute.member] = keep_spelling(made, normal, stored)
+        extra, known = held.get("_extra") or {}, read[-1] or {}
+        for member in known.keys() - extra.keys():
+            found[member] = MISSING
+        for member in extra.keys() - self._order:
+            if member not in known or encode(extra[member]) != encode(known[member]):
+                found[member] = extra[member]
+        return found
+
+    def _load_part(self, value: dict[str, Any]) -> Any:
+        if DISCRIMINATOR in value and DISCRIMINATOR not in self.members:
+            raise Unfit  # it may be of a subclass
+        instance = self.blank(None)
+        self.complete(instance, self._read_part(value, instance))
+        return instance
+
+    def _fill_each(self, instance: Model, value: Any) -> None:
         report = Report()
         try:
             self.fill_each(instance, value, "", report)
@@ -146,23 +281,6 @@ class Schema:
             report.add("", value, "nested too deep")
         if report.problems:
             raise Misfits(report.problems)
-        return None if instance._extra or self._note is None else self._note(instance)
-
-    def _filled_in_part(self, instance: Model, value: dict[str, Any]) -> Seen | None:
-        extra: dict[str, Any] | None = self._fill_part(value, instance)
-        if extra:
-            instance._extra = extra
-            return None
-        if instance._extra is not None:
-            del instance._extra
-        return None if self._note is None else self._note(instance)
-
-    def _load_part(self, value: dict[str, Any]) -> Any:
-        if DISCRIMINATOR in value and DISCRIMINATOR not in self.members:
-            raise Unfit  # it may be of a subclass
-        instance = self.blank(None)
-        self._filled_in_part(instance, value)
-        return instance
 
     def fill_each(self, instance: Model, value: Any, path: str, report: Report) -> bool:
         """The readable twin of `fill`: whether the fields were set; all problems are in the report."""
@@ -274,10 +392,6 @@ DISCRIMINATOR: Final = "_type"
 
 def _below(path: str, member: str) -> str:
     return f"{path}.{member}" if path else member
-
-
-def _never(instance: Any, seen: Seen = ()) -> bool:
-    return False
 
 
 def _models_of(type_: Any) -> Iterator[Any]:

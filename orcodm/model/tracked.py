@@ -101,6 +101,20 @@ class Tracked:
         # A copy, or what is sent to another process, belongs to no session.
         return {name: value for name, value in self.__dict__.items() if name != "_session"}
 
+    def _later(self, name: str) -> Any:
+        read, document = self._state.read, cast("Any", self)
+        if read is None:
+            return super()._later(name)  # type: ignore[misc]
+        # Whoever asks at the same time gets the same object.
+        return self.__dict__.setdefault(name, document.schema().later(self, name, read))
+
+    def _complete(self) -> None:
+        if self._state.read is not None:
+            cast("Any", self).schema().complete(self, self._state.read)
+
+    def _noted(self, value: Any) -> Any:
+        return cast("Any", self).schema().note(self, value, self._state.read)
+
     def _taken_back(self) -> None:
         """Be again what was read."""
         if self._state.ref is not None:

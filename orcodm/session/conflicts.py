@@ -10,8 +10,8 @@ from ..errors import Conflict, UsageError
 from ..mistakes import meant
 from ..values import encode
 from .merge import Overlap, merge, same
-from .state import NEW, Mapped
-from .tracking import shown, stand_on
+from .state import Mapped
+from .tracking import shown, stand_on, stand_on_nothing
 
 
 def describe(error: Conflict, document: Mapped, mine: Any, current: Any) -> None:
@@ -102,6 +102,6 @@ def combined(document: Mapped, base: Any, mine: Any, theirs: Any) -> Any:
 
 def _stand_on_theirs(error: Conflict) -> None:
     if error.theirs is None:
-        error.document._state = NEW
+        stand_on_nothing(error.document)
     else:
         stand_on(error.document, str(error.current), encode(error.theirs))

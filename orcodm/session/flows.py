@@ -52,7 +52,7 @@ RAISE: Final[Any] = object()
 """No default: what is not there raises `NotFound`."""
 
 Make = Callable[[Any], tuple[Any, "tuple[Any, ...] | None"]]
-"""Makes a document of a stored item, and tells what is seen of its fields."""
+"""Makes a document of a stored item, and tells what its fields are read from."""
 
 OnConflict = Literal["merge", "mine", "theirs"] | Callable[[Conflict], Any] | None
 
@@ -141,10 +141,10 @@ def load(
 
 def _made(unit: Unit, item: Any, identity: Identity, make: Make) -> Any:
     try:
-        document, seen = make(item)
+        document, read = make(item)
     except InvalidDocument as error:
         raise InvalidDocument(error.model, "/".join(map(str, identity[1:])), error.problems) from None
-    document._state = State(identity, item.ref, _text(item), item.reftime, False, seen)
+    document._state = State(identity, item.ref, _text(item), item.reftime, False, read)
     unit.remember(document)
     return document
 
@@ -234,7 +234,7 @@ def save(unit: Unit, document: Mapped, force: bool = False, on_conflict: OnConfl
             if not (yield from _resolved(error, on_conflict)):
                 raise
         else:
-            _written(unit, document, result, text)
+            _written(unit, document, result, value, text)
             break
     else:
         raise UsageError(f"gave up on {shown(document)} after {ATTEMPTS} conflicts in a row")
@@ -258,7 +258,7 @@ def restore(unit: Unit, document: Mapped, value: Any) -> Flow[None]:
     except Conflict as error:
         yield from _conflict(unit, document, written, error)
         raise
-    _written(unit, document, result, text)
+    _written(unit, document, result, written, text)
     yield from _tell(signals.post_save, unit, document)
 
 
@@ -441,7 +441,8 @@ def bulk(unit: Unit, documents: Sequence[Any]) -> Flow[list[Outcome]]:
                 again[index] = operation
             else:
                 document._stored(outcome)
-                stand_on(document, outcome.ref, texts[index])
+                written = operation.value  # type: ignore[union-attr]
+                stand_on(document, outcome.ref, texts[index], value=written, reftime=outcome.reftime)
                 unit.added.pop(id(document), None)
                 outcomes[index] = Outcome(document)
                 if signals.post_save.receivers:
@@ -510,16 +511,16 @@ def _erase_condition(document: Mapped, force: bool) -> Condition:
 def _take(document: Mapped, item: Any) -> None:
     document._fill(document._upgraded(item.value))
     document._stored(item)
-    stand_on(document, item.ref, _text(item), item.reftime)
+    stand_on(document, item.ref, _text(item), reftime=item.reftime)
 
 
 def _text(item: Any) -> bytes:
     return encode(item.value) if item.text is None else item.text
 
 
-def _written(unit: Unit, document: Mapped, result: Any, text: bytes) -> None:
+def _written(unit: Unit, document: Mapped, result: Any, value: Any, text: bytes) -> None:
     document._stored(result)
-    stand_on(document, result.ref, text)
+    stand_on(document, result.ref, text, value=value, reftime=result.reftime)
     unit.settle(document)
 
 
@@ -567,7 +568,7 @@ def _announce(unit: Unit) -> Flow[None]:
 def _planned_save(unit: Unit, document: Mapped, value: Any, text: bytes) -> Planned:
     operation = document._write(value, text, _condition(document, False))
     return Planned(
-        operation, document, lambda result: _written(unit, document, result, text), signals.post_save
+        operation, document, lambda result: _written(unit, document, result, value, text), signals.post_save
     )
 
 

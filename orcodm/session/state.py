@@ -43,9 +43,9 @@ class State:
 
     `identity` is where it was stored and `ref` that version's ref (both None for a document that was
     never stored); `base` is the JSON text of the value last read or written; `reftime` its time in
-    milliseconds since the epoch, where the engine said it; `deleted`, that the document was deleted; `seen`,
-    what its fields were made of that text, where noting that is enough to see any change; `sent`, the writes
-    on top of this version whose answer never came.
+    milliseconds since the epoch, where the engine said it; `deleted`, that the document was deleted; `read`,
+    what its fields are read from, as far as it was made; `sent`, the writes on top of this version whose
+    answer never came.
     """
 
     identity: Identity | None = None
@@ -53,7 +53,7 @@ class State:
     base: bytes | None = None
     reftime: int | None = None
     deleted: bool = False
-    seen: tuple[Any, ...] | None = None
+    read: tuple[Any, ...] | None = None
     sent: tuple[Sent, ...] = ()
 
     @property
@@ -85,11 +85,27 @@ class Mapped(Protocol):
     def _validate(self) -> None:
         """Ask the validators alone. Raises `InvalidDocument`."""
 
-    def _untouched(self, seen: tuple[Any, ...]) -> bool:
-        """Whether it is known that its fields are what was seen, and that it is where it was stored."""
+    def _untouched(self, read: tuple[Any, ...]) -> bool:
+        """Whether it is known that its fields are what was read, and that it is where it was stored."""
 
-    def _fill(self, value: Any) -> tuple[Any, ...] | None:
-        """Take over a stored value, whole; what is seen of its fields, if that would tell a change."""
+    def _revised(self, read: tuple[Any, ...]) -> dict[str, Any]:
+        """The members that are to be written otherwise than they were read; `MISSING` for what is gone.
+
+        Raises any exception where one does not fit.
+        """
+
+    def _noted(self, value: Any) -> tuple[Any, ...] | None:
+        """What its fields are read from, now that it is stored as this value."""
+
+    def _complete(self) -> None:
+        """Set the fields that were not asked for yet."""
+
+    @classmethod
+    def _read_of(cls, value: Any, key: str | None) -> tuple[Any, ...] | None:
+        """What the fields of a stored value are read from; None where it has none, or does not fit."""
+
+    def _fill(self, value: Any) -> None:
+        """Take over a stored value, whole."""
 
     def _taken_back(self) -> None:
         """Be again what was read; one that was only added is as if it had not been."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from ..errors import InvalidDocument
 from ..values import decode, encode
-from .merge import keep_spelling, same
-from .state import Mapped, State
+from .merge import MISSING, keep_spelling, same
+from .state import NEW, Mapped, State
 
 
 def changes(document: Mapped) -> tuple[Any, bytes] | None:
@@ -19,35 +19,39 @@ def changes(document: Mapped) -> tuple[Any, bytes] | None:
 
 
 def compared(document: Mapped) -> tuple[Any, bytes] | None:
-    """The same for a document that was not quickly seen to be untouched.
-
-    Its text is made once, and compared with the one that was read. Only where they differ it is asked what
-    the model makes of what was read, whose spelling may not be the model's own.
-    """
+    """The same for a document that was not quickly seen to be untouched."""
     base = document._state.base
     if base is None:
         return document._encoded(validate=True)
-    value, text = document._encoded(validate=False)
-    if text == base:
-        return None
-    stored = decode(base)
-    normal, normal_text = document._normal(stored)
-    if text == normal_text or (len(text) == len(normal_text) and same(value, normal)):
+    read = document._state.read
+    if read is None:
+        value, text = document._encoded(validate=False)
+        if text == base:
+            return None
+        stored = decode(base)
+        read = document._read_of(stored, None)
+        if read is None:
+            document._validate()
+            return None if same(value, stored) else (value, text)
+    try:
+        revised = document._revised(read)
+    except Exception:
+        return document._encoded(validate=True)  # which tells every problem
+    if not revised:
         return None
     document._validate()
-    if normal_text == base:
-        return value, text  # what is stored has the model's own spelling
+    stored = decode(base)
     if not same(stored, document._upgraded(decode(base))):
         # A value in an older shape is written whole in today's: half of each would be neither.
-        return value, text
-    value = keep_spelling(value, normal, stored)
+        return document._encoded(validate=False)
+    value = {name: member for name, member in {**stored, **revised}.items() if member is not MISSING}
     return value, encode(value)
 
 
 def untouched(document: Mapped) -> bool:
     """Whether it is quickly seen that nothing has changed since the last read."""
-    seen = document._state.seen
-    return seen is not None and document._untouched(seen)
+    read = document._state.read
+    return read is not None and document._untouched(read)
 
 
 def spelled(document: Mapped, stored: Any) -> Any:
@@ -70,9 +74,26 @@ def dirty(document: Mapped) -> bool:
         return True
 
 
-def stand_on(document: Mapped, ref: str, text: bytes, reftime: int | None = None) -> None:
-    """Note that the document is the version `ref`, whose JSON text is `text`."""
-    document._state = State(document._identity, ref, text, reftime)
+def stand_on(
+    document: Mapped, ref: str, text: bytes, *, value: Any = None, reftime: int | None = None
+) -> None:
+    """Note that the document stands on the version `ref`, whose JSON text is `text`.
+
+    `value` is what that says, where the fields that were not asked for yet say the same.
+    """
+    read = None
+    if document._state.read is not None:
+        if value is None:
+            document._complete()
+        else:
+            read = document._noted(document._upgraded(value))
+    document._state = State(document._identity, ref, text, reftime, False, read)
+
+
+def stand_on_nothing(document: Mapped) -> None:
+    """Let the document be one that no engine knows, with the same fields."""
+    document._complete()
+    document._state = NEW
 
 
 def shown_key(document: Mapped) -> str | None:

@@ -80,11 +80,12 @@ def settle(unit: Unit, document: Mapped) -> Flow[Sent | None]:
             document._state = evolve(document._state, deleted=True, sent=())
             return sent
         if found is not None:
+            value = decode(found.text)
             if sent.patch is not None:  # the document has yet to hear of it
-                base, theirs = document._state.base_value, decode(found.text)
-                document._fill(merged(document, base, document._dumped(False), theirs))
+                document._fill(merged(document, document._state.base_value, document._dumped(False), value))
+                value = None
             document._stored(found.answer)
-            stand_on(document, found.answer.ref, found.text)
+            stand_on(document, found.answer.ref, found.text, value=value)
             unit.settle(document)
             return sent
     return None

@@ -278,11 +278,11 @@ def _read_changes(headers: Headers, body: Body) -> Changes:
     kind = Asked({}, headers).media_type
     if kind == MERGE_TYPE:
         return MergePatch(value)
+    # A missing key is reported before a malformed patch: so that is left to the engine, which finds an
+    # operation that says nothing.
     if isinstance(value, list):
-        return JsonPatch(value)
-    # Malformed, but a missing key is reported before a malformed patch: so it is left to the engine,
-    # which finds an operation that is an array.
-    return JsonPatch(([value],)) if kind == PATCH_TYPE else MergePatch(value)
+        return JsonPatch([one if isinstance(one, dict) else {} for one in value])
+    return JsonPatch([{}]) if kind == PATCH_TYPE else MergePatch(value)
 
 
 def _read_properties(body: Body) -> Any:

@@ -74,8 +74,13 @@ def test_the_engine_gives_the_key() -> None:
 
 
 def test_a_document_says_when_its_version_was_written() -> None:
-    assert ada().reftime is None
-    assert isinstance(User.get("ada").reftime, Timestamp)
+    assert User(name="x").reftime is None
+    user = ada()
+    assert isinstance(user.reftime, Timestamp)
+    assert user.reftime == User.get("ada").reftime
+    user.age = 37
+    user.save()
+    assert user.reftime == User.get("ada").reftime
     assert User(name="x").ref is None
 
 

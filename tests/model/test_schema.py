@@ -90,14 +90,6 @@ def test_members_that_are_not_there_any_more_are_no_extra() -> None:
     assert document.extra == {}
 
 
-def test_a_deleted_attribute_is_told_whatever_was_dumped_before() -> None:
-    document = account()(name="a")
-    document.to_value()
-    del document.name
-    with pytest.raises(InvalidDocument, match="the attribute was deleted"):
-        document.to_value()
-
-
 def test_what_is_loaded_is_not_assigned() -> None:
     class Sealed(Document, collection="sealed"):
         name: Field[str]
