@@ -51,6 +51,14 @@ def encode(value: Any) -> bytes:
     return data
 
 
+def encode_known(value: Any) -> bytes:
+    """The same for a value that was decoded, or that `encode` has taken: it is not looked at again."""
+    try:
+        return orjson.dumps(value, option=PASSTHROUGH)
+    except TypeError:
+        return msgspec.json.encode(value)
+
+
 def _too_deep(value: Any, text: bytes) -> bool:
     """Whether a value, which has that text, nests deeper than `MAX_DEPTH`."""
     # Only so many brackets can nest so deep, and each of them is closed again.

@@ -58,6 +58,9 @@ class Kind:
     constant: bool = False
     """Whether no value of the type can change and stay the same object."""
 
+    verbatim: bool = False
+    """Whether a value is its own JSON."""
+
     def load(self, value: Any, path: str, report: Report) -> Any:
         """What a JSON value is in Python."""
         raise NotImplementedError
@@ -95,6 +98,7 @@ class Scalar(Kind):
 
     type: Any
     constant = True
+    verbatim = True
 
     @property
     def reads(self) -> frozenset[Any]:  # type: ignore[override]
@@ -138,6 +142,8 @@ _SCALARS: Final[dict[Any, str]] = {
 
 class Anything(Kind):
     """`Any` and `object`: any JSON value, which is its own form."""
+
+    verbatim = True
 
     def load(self, value: Any, path: str, report: Report) -> Any:
         return value
@@ -354,6 +360,10 @@ class Optional(Kind):
     def constant(self) -> bool:  # type: ignore[override]
         return self.inner.constant
 
+    @property
+    def verbatim(self) -> bool:  # type: ignore[override]
+        return self.inner.verbatim
+
     def load(self, value: Any, path: str, report: Report) -> Any:
         return None if value is None else self.inner.load(value, path, report)
 
@@ -371,6 +381,10 @@ class Several(Kind):
     type: Any
     element: Kind
     reads = frozenset({list})
+
+    @property
+    def verbatim(self) -> bool:  # type: ignore[override]
+        return self.type is list and self.element.verbatim
 
     def load(self, value: Any, path: str, report: Report) -> Any:
         if type(value) is not list:
@@ -456,6 +470,10 @@ class Mapped(Kind):
     numbered: bool
     """Whether the keys are integers, which are texts as names."""
     reads = frozenset({dict})
+
+    @property
+    def verbatim(self) -> bool:  # type: ignore[override]
+        return not self.numbered and self.key.verbatim and self.member.verbatim
 
     def load(self, value: Any, path: str, report: Report) -> Any:
         if type(value) is not dict:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args, get_origin
 import attrs
 
 from ..errors import InvalidModel, InvalidValue, Problem
-from ..session.merge import MISSING, keep_spelling, same
-from ..values import copied, encode
+from ..session.merge import MISSING, keep_spelling, may_be_same, same
+from ..values import copied, encode, encode_known
 from . import compiled
 from .fields import FieldSpec
 from .mapping import Kind, kind_of
@@ -249,20 +249,25 @@ class Schema:
             if now is BAD or now is stored:
                 continue
             made = attribute.dump(now)
-            if attribute.kind.constant:
-                normal, stored = attribute.dump(stored), MISSING
-            elif stored is not BAD and encode(made) == encode(stored):
+            text = encode(made)
+            spelling = b"" if attribute.kind.constant or stored is BAD else encode_known(stored)
+            if text == spelling:
                 continue
+            if attribute.kind.constant:
+                normal = attribute.dump(stored)
+            elif attribute.kind.verbatim and stored is not BAD:
+                normal = stored
             else:
                 normal = attribute.dump(self._made_of(attribute, instance, stored))
-                stored = MISSING if stored is BAD else stored
-            if encode(made) != encode(normal) and not same(made, normal):
-                found[attribute.member] = keep_spelling(made, normal, stored)
+            usual = encode_known(normal)
+            if text != usual and not (may_be_same(text, usual) and same(made, normal)):
+                own = usual == spelling or not spelling
+                found[attribute.member] = made if own else keep_spelling(made, normal, stored)
         extra, known = held.get("_extra") or {}, read[-1] or {}
         for member in known.keys() - extra.keys():
             found[member] = MISSING
         for member in extra.keys() - self._order:
-            if member not in known or encode(extra[member]) != encode(known[member]):
+            if encode(extra[member]) != (encode_known(known[member]) if member in known else b""):
                 found[member] = extra[member]
         return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import InvalidDocument
+from ..errors import InvalidDocument, InvalidValue
 from ..values import decode, encode
 from .merge import MISSING, keep_spelling, same
 from .state import NEW, Mapped, State
@@ -41,11 +41,15 @@ def compared(document: Mapped) -> tuple[Any, bytes] | None:
         return None
     document._validate()
     stored = decode(base)
-    if not same(stored, document._upgraded(decode(base))):
+    upgraded = document._upgraded(stored)
+    if upgraded is not stored and not same(stored, upgraded):
         # A value in an older shape is written whole in today's: half of each would be neither.
         return document._encoded(validate=False)
     value = {name: member for name, member in {**stored, **revised}.items() if member is not MISSING}
-    return value, encode(value)
+    try:
+        return value, encode(value)
+    except InvalidValue:
+        return document._encoded(validate=True)
 
 
 def untouched(document: Mapped) -> bool:

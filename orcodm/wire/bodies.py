@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any, Final, assert_never
 
-import orjson
 from attrs import evolve
 
 from .. import values
@@ -38,10 +37,7 @@ Object = dict[str, Any]
 
 def dump(body: Any) -> bytes:
     """The text of a body around values that an engine gave, which are valid already."""
-    try:
-        return orjson.dumps(body)
-    except TypeError:  # an integer beyond 64 bits
-        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    return values.encode_known(body)
 
 
 def load(body: bytes) -> Any:

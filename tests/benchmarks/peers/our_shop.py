@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from orcodm import Document, Embedded, Field, Nested, Session, connect, field
+from orcodm import Document, Embedded, Field, Nested, Session, bind, connect, field
 
 from .. import shop
 
@@ -136,6 +136,18 @@ class OurShop:
             with Session(self.engine) as session:
                 session.get(Report, key).data["rows"][3]["row"] += 1
         return len(keys)
+
+    def hold_reports(self, keys: Sequence[str]) -> list[Report]:
+        with Session(self.engine) as session:
+            return [session.get(Report, key) for key in keys]
+
+    def save_held(self, reports: Sequence[Report]) -> int:
+        bind(self.engine)
+        for report in reports:
+            report.data["rows"][3]["row"] += 1
+            report.save()
+        bind(None)
+        return len(reports)
 
     def close(self) -> None:
         self.engine.close()
