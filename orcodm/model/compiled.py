@@ -30,14 +30,15 @@ _numbers = itertools.count()
 class Names:
     """The objects that generated code uses, each under a name of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str = "k") -> None:
         self.known: dict[str, Any] = {"unfit": unfit, "missing": BAD}
         self._of: dict[int, str] = {}
+        self._prefix = prefix
 
-    def __call__(self, used: Any, prefix: str = "k") -> str:
+    def __call__(self, used: Any) -> str:
         name = self._of.get(id(used))
         if name is None:
-            name = self._of[id(used)] = f"{prefix}{len(self._of)}"
+            name = self._of[id(used)] = f"{self._prefix}{len(self._of)}"
             self.known[name] = used
         return name
 
@@ -279,9 +280,7 @@ class Attribute(Protocol):
 Attributes = Iterable[Attribute]
 
 
-def _target(model: Any) -> str:
-    # What a class does when it is assigned to is for who changes it, not for what is stored.
-    return "instance.{}" if model.__setattr__ is object.__setattr__ else "instance.__dict__[{!r}]"
+HELD: Final = "held = instance.__dict__"  # what a class does when it is assigned to is for who changes it
 
 
 def _loaded(kind: Kind, v: str, names: Names) -> list[str]:
@@ -360,13 +359,13 @@ def filler(
     """`fill(value, instance)`: what `Schema.read` does with an object of just the fields' members."""
     names = Names()
     lines = [] if tag is None else [f"if value[{tag[0]!r}] != {tag[1]!r}: unfit()"]
-    target, put, read = _target(model), [], [f"instance.{name}" for name in outside]
+    put, read = [HELD], [f"held.get({name!r})" for name in outside]
     for number, each in enumerate(attributes):
         v = f"v{number}"
         read.append(v)
         lines += [f"{v} = value[{each.member!r}]", *_read(each.kind, v, names)]
         if each.kind.constant:
-            put.append(f"{target.format(each.name)} = {v}")
+            put.append(f"held[{each.name!r}] = {v}")
     last = f"return ({', '.join(read)}, None)"
     return function("fill(value, instance)", [*lines, *put, last], names, f"fill {model.__name__}")
 
@@ -382,8 +381,8 @@ def part_filler(
     names = Names()
     order = (*(each.member for each in attributes), *(tag or ())[:1])
     tagged = "" if tag is None else f" + ({tag[0]!r} in value)"
-    lines, target, put = [f"found = {len(attributes)}{tagged}"], _target(model), []
-    read = [f"instance.{name}" for name in outside]
+    lines, put = [HELD, f"found = {len(attributes)}{tagged}"], []
+    read = [f"held.get({name!r})" for name in outside]
     for number, each in enumerate(attributes):
         v = f"v{number}"
         read.append(v)
@@ -396,11 +395,11 @@ def part_filler(
             *_indented(_read(each.kind, v, names) or ["pass"]),
         ]
         if each.kind.constant:
-            put.append(f"{target.format(each.name)} = {v}")
+            put.append(f"held[{each.name!r}] = {v}")
     extra = f"{{name: value[name] for name in value if name not in {names(order)}}}"
     last = [
         f"extra = {extra} if found != len(value) else None",
-        f"if extra: instance._extra = {names(copied)}(extra)",
+        f"if extra: held['_extra'] = {names(copied)}(extra)",
         f"return ({', '.join(read)}, extra)",
     ]
     about = f"fill {model.__name__} in part"
@@ -429,12 +428,12 @@ def one_dumper(attribute: Attribute) -> Callable[..., Any]:
 
 def untouched(model: type, attributes: Attributes, outside: Sequence[str]) -> Callable[..., Any]:
     """`untouched(instance, read)`: whether the fields hold what was read, and nothing else was asked for."""
-    tested = [f"instance.{name} is read[{number}]" for number, name in enumerate(outside)]
+    tested = [f"held.get({name!r}) is read[{number}]" for number, name in enumerate(outside)]
     for number, each in enumerate(attributes, len(outside)):
-        same = f"instance.{each.name} is read[{number}]"
+        same = f"held[{each.name!r}] is read[{number}]"
         tested.append(same if each.kind.constant else f"{each.name!r} not in held")
-    tested.append("instance._extra is None")
-    lines = ["held = instance.__dict__", f"return {' and '.join(tested)}"]
+    tested.append("'_extra' not in held")
+    lines = [HELD, f"return {' and '.join(tested)}"]
     return function("untouched(instance, read)", lines, Names(), f"untouched {model.__name__}")
 
 
@@ -448,11 +447,11 @@ def checker(model: type, attributes: Attributes, part: Callable[[Any], Any]) -> 
 
 def loader(model: type, attributes: Attributes, part: Callable[[Any], Any]) -> Callable[..., Any]:
     """`load(value)`: a new instance from an object; `part` takes one with other members."""
-    names, target = Names(), _target(model)
+    names = Names()
     first, known = _members_of(attributes, names, part)
     lines = [line for each, v in known for line in _loaded(each.kind, v, names)]
-    lines += [f"instance = {names(model.__new__)}({names(model)})"]
-    lines += [f"{target.format(each.name)} = {v}" for each, v in known]
+    lines += [f"instance = {names(model.__new__)}({names(model)})", HELD]
+    lines += [f"held[{each.name!r}] = {v}" for each, v in known]
     return function("load(value)", [*first, *lines, "return instance"], names, f"load {model.__name__}")
 
 
@@ -502,8 +501,64 @@ def fitter(model: type, attributes: Attributes) -> Callable[..., Any]:
 
 
 def blank(model: type, outside: Iterable[str]) -> Callable[..., Any]:
-    """`blank(value)`: an instance without its fields; the value becomes each of those outside."""
+    """`blank(value)`: an instance without its fields; the value, if there is one, is those outside."""
     names = Names()
     lines = [f"instance = {names(model.__new__)}({names(model)})"]
-    lines += [f"{_target(model).format(name)} = value" for name in outside]
+    lines += [f"if value is not None: instance.__dict__[{name!r}] = value" for name in outside]
     return function("blank(value)", [*lines, "return instance"], names, f"blank {model.__name__}")
+
+
+def constructor(
+    model: type,
+    name: str,
+    attributes: Iterable[Any],
+    outside: Iterable[str],
+    assigns: bool,
+    wrong: Callable[..., Exception],
+) -> Callable[..., Any]:
+    """The constructor of a model, which takes the fields as keywords; `wrong` makes the error of other ones.
+
+    It is like that of attrs, but for wrong arguments, which it names all at once: attrs leaves them to
+    Python, which names the first, and a wrapper would cost half as much again. Where it `assigns`, the class
+    has a say in that.
+    """
+    names = Names("_orcodm_")  # a parameter may be called anything else
+    absent = names(MISSING)
+    parameters: list[str] = []
+    required: list[str] = []
+    lines = [] if assigns else ["_held = self.__dict__"]
+    for one in attributes:
+        default, value = one.default, one.name
+        made = default is attrs.NOTHING or isinstance(default, attrs.Factory)  # type: ignore[arg-type]
+        if default is attrs.NOTHING:
+            required.append(one.name)
+        elif made:
+            new = f"{names(default.factory)}({'self' if default.takes_self else ''})"
+            value = f"({new} if {one.name} is {absent} else {one.name})"
+        parameters.append(f"{one.name}={absent if made else names(default)}")
+        if one.converter is not None:
+            value = f"{names(one.converter)}({value})"
+        put = f"self.{one.name} = {value}" if assigns else f"_held[{one.name!r}] = {value}"
+        lines.append(f"if {one.name} is not None: {put}" if one.name in outside else put)
+    fails = " or ".join(["_args", "_rest", *(f"{field} is {absent}" for field in required)])
+    given = ", ".join(f"{one.name!r}: {one.name}" for one in attributes)
+    return function(
+        f"{name}(self, *_args, {''.join(f'{one}, ' for one in parameters)}**_rest)",
+        [
+            f"if {fails}:",
+            f"    raise {names(wrong)}(_args, _rest, {{{given}}})",
+            *lines,
+            "self.__attrs_post_init__()",
+        ],
+        names,
+        f"make {model.__name__}",
+    )
+
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "..."
+
+
+MISSING: Final[Any] = _Missing()
+"""What a constructor has for a field that it was not given, where the default is none or is made anew."""

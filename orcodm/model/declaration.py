@@ -17,15 +17,16 @@ import types
 import typing
 import weakref
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, ClassVar, Final, get_args, get_origin
+from typing import Any, ClassVar, get_args, get_origin
 
 import attrs
 
-from ..errors import InvalidArguments, InvalidModel, Problem, UsageError
+from ..errors import InvalidArguments, InvalidDocument, InvalidModel, Problem, UsageError
 from ..mistakes import meant
-from .fields import Field, FieldSpec, Nested
+from . import compiled
+from .fields import Field, FieldSpec, Nested, Validator
 
 _declared: dict[str, list[weakref.ref[type]]] = {}
 """Every class by its name, oldest first: for names in annotations that are declared later, or elsewhere."""
@@ -65,7 +66,7 @@ def plain_bases(cls: type) -> list[type]:
     ]
 
 
-def declare(cls: type, *, value_semantics: bool) -> None:
+def declare(cls: type, model: type, *, value_semantics: bool) -> None:
     """Turn the fields of a class body into descriptors, and make its constructor. Raises `InvalidModel`."""
     own: dict[str, Any] = {}
     bodies = (*plain_bases(cls), cls)
@@ -111,56 +112,17 @@ def declare(cls: type, *, value_semantics: bool) -> None:
         kw_only=True,
         eq=value_semantics and "__eq__" not in cls.__dict__,
         init=False,
+        repr=False,
         on_setattr=attrs.setters.NO_OP,
     )
+    cls._assigning = _assigning(cls)  # type: ignore[attr-defined]
     constructor = "__attrs_init__" if getattr(cls, "_own_init", False) else "__init__"
-    setattr(cls, constructor, _constructor(cls, constructor))
+    setattr(cls, constructor, _constructor(cls, constructor, cls.__setattr__ is not model.__setattr__))
 
 
-class _Missing:
-    def __repr__(self) -> str:
-        return "..."
-
-
-MISSING: Final[Any] = _Missing()
-"""What a constructor has for a field that it was not given, where the default is none or is made anew."""
-
-
-def _constructor(cls: Any, name: str) -> Any:
-    """The constructor of a model: it takes the fields as keywords.
-
-    It is like that of attrs, but for wrong arguments, which it names all at once: attrs leaves them to
-    Python, which names the first, and a wrapper would cost half as much again.
-    """
-    space: dict[str, Any] = {"_missing": MISSING, "_wrong": functools.partial(_wrong_arguments, cls)}
-    parameters, required, lines = [], [], []
-    for number, one in enumerate(attrs.fields(cls)):
-        default, value = one.default, one.name
-        if default is attrs.NOTHING:
-            required.append(one.name)
-        elif isinstance(default, attrs.Factory):  # type: ignore[arg-type]
-            space[f"_factory{number}"] = default.factory
-            made = f"_factory{number}({'self' if default.takes_self else ''})"
-            value = f"({made} if {one.name} is _missing else {one.name})"
-        else:
-            space[f"_default{number}"] = default
-        is_given = default is attrs.NOTHING or isinstance(default, attrs.Factory)  # type: ignore[arg-type]
-        parameters.append(f"{one.name}={'_missing' if is_given else f'_default{number}'}")
-        if one.converter is not None:
-            space[f"_convert{number}"] = one.converter
-            value = f"_convert{number}({value})"
-        lines.append(f"    self.{one.name} = {value}")
-    fails = " or ".join(["_args", "_rest", *(f"{field} is _missing" for field in required)])
-    given = ", ".join(f"{one.name!r}: {one.name}" for one in attrs.fields(cls))
-    source = [
-        f"def {name}(self, *_args, {''.join(f'{one}, ' for one in parameters)}**_rest):",
-        f"    if {fails}:",
-        f"        raise _wrong(_args, _rest, {{{given}}})",
-        *lines,
-        "    self.__attrs_post_init__()",
-    ]
-    exec("\n".join(source), space)
-    made = space[name]
+def _constructor(cls: Any, name: str, assigns: bool) -> Any:
+    wrong = functools.partial(_wrong_arguments, cls)
+    made: Any = compiled.constructor(cls, name, attrs.fields(cls), cls._outside, assigns, wrong)
     made.__qualname__ = f"{cls.__qualname__}.{name}"
     made.__module__ = cls.__module__
     made.__signature__ = inspect.Signature(
@@ -175,6 +137,38 @@ def _constructor(cls: Any, name: str) -> Any:
         ]
     )
     return made
+
+
+def _assigning(cls: Any) -> dict[str, Callable[[Any, Any], Any] | None]:
+    """What becomes of the values that fields are assigned: None where they stay what they are."""
+    return {one.name: _border(cls, one, descriptor_of(cls, one.name).spec) for one in attrs.fields(cls)}
+
+
+def _border(cls: Any, one: attrs.Attribute[Any], spec: FieldSpec) -> Callable[[Any, Any], Any] | None:
+    if spec.converter is None and not spec.validators:
+        return None
+
+    def accept(instance: Any, value: Any) -> Any:
+        if spec.converter is not None:
+            value = spec.converter(value)
+        problems = list(refused(spec.validators, instance, one, value, spec.name or one.name))
+        if problems:
+            raise InvalidDocument(cls.__name__, instance._shown_key(), problems)
+        return value
+
+    return accept
+
+
+def refused(
+    validators: Iterable[Validator], instance: Any, attribute: Any, value: Any, path: str
+) -> Iterator[Problem]:
+    """What validators, in the manner of attrs, say against a value."""
+    for validator in validators:
+        try:
+            validator(instance, attribute, value)
+        except Exception as error:
+            reason = str(error.args[0]) if error.args else repr(error)
+            yield Problem(path, value, reason)
 
 
 def _wrong_arguments(
@@ -193,7 +187,7 @@ def _wrong_arguments(
         hint = hint or f"; there are {', '.join(fields) or 'none'}"
         problems.append(Problem(name, value, f"{cls.__name__} has no such field{hint}"))
     for name, spec in fields.items():
-        if spec.default is attrs.NOTHING and given[name] is MISSING:
+        if spec.default is attrs.NOTHING and given[name] is compiled.MISSING:
             problems.append(Problem(name, None, "required, but missing"))
     return InvalidArguments(cls.__name__, given.get("key"), problems)
 

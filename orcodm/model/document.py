@@ -9,6 +9,7 @@ import attrs
 
 from ..errors import InvalidDocument, InvalidKey, InvalidModel, Problem, UsageError
 from ..flow import Flow
+from ..identifiers import identifiers
 from ..mistakes import refuse
 from ..operations import Condition, Delete, Get, Item, Post, Put, Sort, SortField, Written
 from ..query.expressions import Criterion, Expr, Update
@@ -93,7 +94,7 @@ class Document(Tracked, Model):
     every problem at once.
     """
 
-    key: Field[str | None] = field(default=None, convert=_plain)
+    key: Field[str] = field(default=None, convert=_plain)
     query: ClassVar[QueryAttribute] = QueryAttribute()
     relations: ClassVar[Any] = None
     events: ClassVar[Any] = None
@@ -202,19 +203,19 @@ class Document(Tracked, Model):
 
     @property
     def _identity(self) -> Identity | None:
-        return None if self.key is None else (self.collection, self.key)
+        key = self._shown_key()
+        return None if key is None else (self.collection, key)
 
     def _read(self) -> Get:
         reading: Get = self._reading
-        if self.key is None:
-            raise UsageError(f"this {type(self).__name__} has no key: it was never saved")
         return reading.at(self.key)
 
     def _write(self, value: Any, text: bytes, condition: Condition) -> Put | Post:
         writing: Put = self._writing
-        if self.key is None:
+        key = self._shown_key()
+        if key is None:
             return Post(collection=self.collection, value=value)
-        return writing.at(self.key, value, condition, text)
+        return writing.at(key, value, condition, text)
 
     def _erase(self, condition: Condition, purge: bool) -> Delete:
         read = self._read()
@@ -222,6 +223,16 @@ class Document(Tracked, Model):
 
     def _stored(self, result: Item | Written) -> None:
         self.key = result.key
+
+    def _later(self, name: str) -> Any:
+        if name == "key":
+            raise UsageError(f"this {type(self).__name__} has no key yet: save it before, or give it one")
+        return super()._later(name)
+
+    def _name_it(self) -> None:
+        """Give it a key, since something that is written with it has to name it."""
+        if self._shown_key() is None:
+            self.key = identifiers.next_key()
 
     def _taken_back(self) -> None:
         super()._taken_back()

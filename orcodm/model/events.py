@@ -14,7 +14,6 @@ from attrs import frozen
 
 from ..errors import InvalidKey, UnknownAttribute, UsageError
 from ..flow import Flow
-from ..identifiers import identifiers
 from ..mistakes import meant
 from ..operations import (
     Condition,
@@ -60,6 +59,9 @@ class Place:
     collection: str
     key: str
 
+    def _shown_key(self) -> str:
+        return self.key
+
 
 class Placed(Tracked):
     """Where an event is: in which series of which document (or its `Place`), and when."""
@@ -93,7 +95,7 @@ class Event(Placed, Model):
     @metadata("@path.key", str)
     def document_key(self) -> str | None:
         """The key of the document it belongs to; None where it, or its document, is nowhere yet."""
-        return None if self._document is None else self._document.key
+        return None if self._document is None else self._document._shown_key()
 
     @metadata("@path.type", str)
     def event_type(self) -> str:
@@ -116,10 +118,6 @@ class Event(Placed, Model):
         return (self._document.collection, self._document.key, self._type, self._timestamp, self._ordinal)
 
     def _place(self) -> dict[str, Any]:
-        if self._document.key is None:
-            raise UsageError(
-                f"this {type(self._document).__name__} has no key yet: save it before its events"
-            )
         return {"collection": self._document.collection, "key": self._document.key, "type": self._type}
 
     def _point(self) -> dict[str, Any]:
@@ -148,7 +146,7 @@ class Event(Placed, Model):
             del self._document, self._type, self._timestamp
 
     def _shown_key(self) -> str | None:
-        return None if self._document is None else f"{self._document.key}/{self._type}"
+        return None if self._document is None else f"{self._document._shown_key()}/{self._type}"
 
 
 class UntypedEvent(Event):
@@ -164,7 +162,7 @@ class UntypedEvent(Event):
         if name.startswith("_"):
             super().__setattr__(name, value)
         else:
-            self.extra[name] = value
+            self.other_members[name] = value
 
 
 def load_event(unit: Unit, item: EventItem, make: flows.Make, fresh: list[Any], model: type = object) -> Any:
@@ -264,7 +262,7 @@ class Series(Unread, Generic[V]):
         if event is None:
             event = self._model.__new__(self._model) if self._model is UntypedEvent else self._model(**fields)
             if self._model is UntypedEvent:
-                event.extra.update(fields)
+                event.other_members.update(fields)
         elif fields:
             raise UsageError("add takes an event, or the fields of one, not both")
         elif not isinstance(event, self._model):
@@ -272,13 +270,10 @@ class Series(Unread, Generic[V]):
         elif event._document is not None:
             raise UsageError("this event is in a series already: make another one")
         session = context.session_of(self._document)
-        if self._document.key is None and session._unit.tracking:
-            self._document.key = identifiers.next_key()  # the commit has to name it twice
+        if session._unit.tracking:
+            self._document._name_it()
         moment = None if at is None else milliseconds(at, "at")
-        if self._document.key is None:
-            raise UsageError(
-                f"this {type(self._document).__name__} has no key yet: save it before its events"
-            )
+        _ = self._document.key  # or there is nothing to add an event to
         event._document, event._type, event._timestamp = self._document, self._type, moment
         return event, session
 
@@ -305,7 +300,7 @@ class Series(Unread, Generic[V]):
         return events, page.next
 
     def __repr__(self) -> str:
-        return f"<Series {self._type} of {type(self._document).__name__} {self._document.key!r}>"
+        return f"<Series {self._type} of {type(self._document).__name__} {self._document._shown_key()!r}>"
 
 
 class Span(Unread, Generic[V]):
@@ -429,7 +424,7 @@ class Events:
         return Series(self._document, name, event_class(type(self), name))
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {type(self._document).__name__} {self._document.key!r}>"
+        return f"<{type(self).__name__} of {type(self._document).__name__} {self._document._shown_key()!r}>"
 
 
 def event_class(events: type, type_: str) -> type[Any]:

@@ -209,7 +209,7 @@ class Versions(Unread, Generic[D]):
         return Version(type(self._document), version)
 
     def __repr__(self) -> str:
-        return f"<Versions of {type(self._document).__name__} {self._document.key!r}>"
+        return f"<Versions of {type(self._document).__name__} {self._document._shown_key()!r}>"
 
 
 class History:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import (
+    TYPE_CHECKING,
     Any,
     ClassVar,
     NoReturn,
@@ -26,6 +27,7 @@ from ..names import member
 from ..query.expressions import Criterion, Expr, Order, Update, box, near, nearest
 from ..values import decode, encode
 from . import compiled, mapping
+from .compiled import MISSING
 from .declaration import declare, descriptor_of, field_type, register
 from .fields import Nested, field
 from .mapping import Kind, Load
@@ -42,6 +44,7 @@ class Model:
     _value_semantics: ClassVar[bool] = False
     _keywords: ClassVar[tuple[str, ...]] = ()
     _outside: ClassVar[frozenset[str]] = frozenset()
+    _assigning: ClassVar[Mapping[str, Callable[[Any, Any], Any] | None]] = {}
     _upgrades: ClassVar[bool] = False
     _variants: ClassVar[dict[str, Any]] = {}
     _extra: dict[str, Any] | None = None
@@ -60,7 +63,7 @@ class Model:
             ) from None
         cls._schema = None
         register(cls)
-        declare(cls, value_semantics=cls._value_semantics)
+        declare(cls, Model, value_semantics=cls._value_semantics)
         cls._upgrades = cls.upgrade.__func__ is not Model.upgrade.__func__  # type: ignore[attr-defined]
 
     def __attrs_post_init__(self) -> None:
@@ -72,6 +75,28 @@ class Model:
         if not fits or schema.validates:
             self.to_value()  # every problem at once, and at the line that made it
 
+    if not TYPE_CHECKING:  # to a type checker only what is declared can be assigned
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            border = self._assigning.get(name, MISSING)
+            if border is None:
+                self.__dict__[name] = value
+            elif border is MISSING:
+                if not name.startswith("_") and not hasattr(type(self), name):
+                    error = UnknownAttribute(
+                        f"{type(self).__name__} has no field {name!r}{meant(name, self._assigning)}; "
+                        "what is no part of the document has a name that begins with an underscore"
+                    )
+                    error.name = None  # or Python adds a guess of its own
+                    raise error
+                object.__setattr__(self, name, value)
+            else:
+                value = border(self, value)
+                if value is None and name in self._outside:
+                    self.__dict__.pop(name, None)
+                else:
+                    self.__dict__[name] = value
+
     def __delattr__(self, name: str) -> None:
         cls = type(self)
         if name in cls.schema().by_name or name in cls._outside:
@@ -82,7 +107,7 @@ class Model:
         super().__delattr__(name)
 
     @property
-    def extra(self) -> dict[str, Any]:
+    def other_members(self) -> dict[str, Any]:
         """The stored members that the model does not know. They survive a load and save."""
         extra: dict[str, Any] = self.__dict__.setdefault("_extra", {})
         return extra
@@ -202,6 +227,14 @@ class Model:
 
     def _shown_key(self) -> str | None:
         return None
+
+    def __repr__(self) -> str:
+        fields = (name for name in self._assigning if name not in self._outside)
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in fields)
+        key = self._shown_key()
+        if key is not None:
+            shown = f"key={key!r}, {shown}" if shown else f"key={key!r}"
+        return f"{type(self).__name__}({shown})"
 
 
 class Embedded(Model):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..errors import InvalidKey, NotFound, RelationNotFound, UnknownAttribute, UsageError
 from ..flow import Flow, perform
-from ..identifiers import identifiers
 from ..mistakes import meant
 from ..operations import DeleteRelation, GetRelation, Item, ListRelations, PutRelation, RelationItem
 from ..query.listing import Listed
@@ -158,8 +157,8 @@ class Related(Unread, Generic[R]):
         session = context.session_of(self._document)
         if session._unit.tracking:
             for document in (self._document, target):
-                if id(document) in session._unit.added and document.key is None:
-                    document.key = identifiers.next_key()  # the commit has to name it twice
+                if id(document) in session._unit.added:
+                    document._name_it()
         return session, PutRelation(**self._ends(target), value=properties)
 
     def _removing(self, target: Any) -> tuple[Session, DeleteRelation]:
@@ -228,7 +227,7 @@ class Related(Unread, Generic[R]):
 
     def __repr__(self) -> str:
         hops = ".".join(self._kinds)
-        return f"<Related {hops} of {type(self._document).__name__} {self._document.key!r}>"
+        return f"<Related {hops} of {type(self._document).__name__} {self._document._shown_key()!r}>"
 
 
 class RelatedPages(Generic[R]):
@@ -347,7 +346,7 @@ class Relations:
         return Related(self._document, (kind,), target_class(type(self), kind))
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {type(self._document).__name__} {self._document.key!r}>"
+        return f"<{type(self).__name__} of {type(self._document).__name__} {self._document._shown_key()!r}>"
 
 
 def target_class(relations: type, kind: str) -> Any:

@@ -18,6 +18,7 @@ from ..errors import InvalidModel, InvalidValue, Problem
 from ..session.merge import MISSING, keep_spelling, may_be_same, same
 from ..values import copied, encode, encode_known
 from . import compiled
+from .declaration import refused
 from .fields import FieldSpec
 from .mapping import Kind, kind_of
 from .misfits import BAD, Misfit, Misfits, Report, Unfit
@@ -223,7 +224,7 @@ class Schema:
         It is the value that tells, since the instance may have been changed while that was written.
         """
         held = instance.__dict__
-        read = [getattr(instance, name) for name in self._outside]
+        read = [held.get(name) for name in self._outside]
         for number, attribute in enumerate(self.attributes, len(read)):
             stored = value.get(attribute.member, BAD)
             if attribute.kind.constant and stored is not BAD:
@@ -374,13 +375,9 @@ class Schema:
     def invalid(self, instance: Model, fitting: Mapping[str, Any], path: str) -> Iterator[Problem]:
         """What validators say of the members that fit, those of nested objects included."""
         for attribute in self._validated:
-            for validator in attribute.validators if attribute.member in fitting else ():
-                value = getattr(instance, attribute.name)
-                try:
-                    validator(instance, attribute.attrs_attribute, value)
-                except Exception as error:
-                    reason = str(error.args[0]) if error.args else repr(error)
-                    yield Problem(_below(path, attribute.member), value, reason)
+            if attribute.member in fitting:
+                value, below = getattr(instance, attribute.name), _below(path, attribute.member)
+                yield from refused(attribute.validators, instance, attribute.attrs_attribute, value, below)
         for attribute in self._nested:
             if attribute.member in fitting:
                 below = _below(path, attribute.member)

@@ -26,9 +26,17 @@ class Tracked:
     _session: Session | None = None
 
     @property
-    def ref(self) -> str | None:
-        """The ref of the version that this object stands on; None where it is not stored."""
-        return None if self._state.deleted else self._state.ref
+    def stored(self) -> bool:
+        """Whether it stands on a version that is, or was when it was read, in the store."""
+        return self._state.ref is not None and not self._state.deleted
+
+    @property
+    def ref(self) -> str:
+        """The ref of the version that this object stands on. Raises `UsageError` where it is not `stored`."""
+        if self._state.ref is None or self._state.deleted:
+            reason = "was deleted" if self._state.deleted else "is not stored yet"
+            raise UsageError(f"this {type(self).__name__} {reason}, so it has no ref")
+        return self._state.ref
 
     @metadata("@path.reftime", datetime)
     def reftime(self) -> Timestamp | None:

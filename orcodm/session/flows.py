@@ -144,7 +144,8 @@ def _made(unit: Unit, item: Any, identity: Identity, make: Make) -> Any:
         document, read = make(item)
     except InvalidDocument as error:
         raise InvalidDocument(error.model, "/".join(map(str, identity[1:])), error.problems) from None
-    document._state = State(identity, item.ref, _text(item), item.reftime, False, read)
+    # Past the class's own ways to be assigned to, which cost as much as all the rest here.
+    document.__dict__["_state"] = State(identity, item.ref, _text(item), item.reftime, False, read)
     unit.remember(document)
     return document
 

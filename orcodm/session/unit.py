@@ -49,7 +49,7 @@ class Unit:
         if self.tracking:
             identity = document._state.identity
             if identity is not None and self.identity.setdefault(identity, document) is document:
-                document._session = self.owner
+                document.__dict__["_session"] = self.owner
 
     def settle(self, document: Mapped) -> None:
         """Note that a document is stored as it is."""

@@ -81,13 +81,18 @@ def test_a_document_says_when_its_version_was_written() -> None:
     user.age = 37
     user.save()
     assert user.reftime == User.get("ada").reftime
-    assert User(name="x").ref is None
+    for unknown in ("ref", "key"):
+        with pytest.raises(UsageError, match=r"not stored yet|no key yet"):
+            getattr(User(name="x"), unknown)
+    assert (user.stored, User(key="a", name="x").stored) == (True, False)
 
 
 def test_delete_leaves_the_history_and_purge_does_not() -> None:
     user = ada()
     user.delete()
-    assert user.ref is None
+    assert not user.stored
+    with pytest.raises(UsageError, match="was deleted, so it has no ref"):
+        _ = user.ref
     assert User.get("ada", default=None) is None
     assert [version.deleted for version in user.history] == [True, False]
     user.delete(purge=True)
@@ -114,7 +119,7 @@ def test_refresh_reads_the_current_version() -> None:
     other.delete()
     with pytest.raises(NotFound):
         user.refresh()
-    with pytest.raises(UsageError, match="has no key: it was never saved"):
+    with pytest.raises(UsageError, match="has no key yet"):
         User(name="x").refresh()
 
 
@@ -316,7 +321,7 @@ def test_changes_keep_the_class(engine: Watched) -> None:
 def test_a_class_that_is_not_known_here_stays(engine: Watched) -> None:
     store(engine, {"_type": "Bird", "name": "Tweety", "wings": 2}, "b", "animals")
     bird = Animal.get("b")
-    assert (type(bird), bird.extra) == (Animal, {"_type": "Bird", "wings": 2})
+    assert (type(bird), bird.other_members) == (Animal, {"_type": "Bird", "wings": 2})
     bird.name = "Sylvester"
     bird.save()
     assert stored(engine, "b", "animals")["_type"] == "Bird"
@@ -332,7 +337,7 @@ def test_another_discriminator() -> None:
     assert Shape(size=1).to_value() == {"kind": "shape", "size": 1}
     assert type(Shape.from_value({"kind": "circle", "size": 1})) is Circle
     assert type(Shape.from_value({"size": 1})) is Shape
-    assert Shape.from_value({"size": 1}).key is None
+    assert not Shape.from_value({"size": 1}).stored
 
 
 def test_a_field_cannot_have_the_name_of_the_discriminator() -> None:

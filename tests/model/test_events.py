@@ -159,12 +159,12 @@ def test_unknown_members_survive(user: User, engine: Watched) -> None:
     engine.execute(PostEvent(collection="users", key="ada", type="login", value={"ip": "a", "?": [1]}))
     event = user.events.login.latest()
     assert event is not None
-    assert event.extra == {"?": [1]}
+    assert event.other_members == {"?": [1]}
     event.ip = "b"
     event.save()
     again = user.events["login"].latest()
     assert again is not None
-    assert again.extra == {"?": [1]}
+    assert again.other_members == {"?": [1]}
 
 
 # -- undeclared types ------------------------------------------------------------------------------

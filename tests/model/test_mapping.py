@@ -377,8 +377,8 @@ REWRITES: list[tuple[dict[str, Any], Callable[[House], object], dict[str, Any]]]
     ({"rooms": [{"name": "a", "?": 1}]}, lambda house: setattr(house.rooms[0], "name", "b"),
      {"rooms": [{"name": "b", "?": 1}]}),
     ({"hall": None}, lambda house: setattr(house, "name", "x"), {"hall": None, "name": "x"}),
-    ({"?": 1, "!": 2}, lambda house: house.extra.pop("?"), {"!": 2}),
-    ({}, lambda house: house.extra.update(a=[1]), {"a": [1]}),
+    ({"?": 1, "!": 2}, lambda house: house.other_members.pop("?"), {"!": 2}),
+    ({}, lambda house: house.other_members.update(a=[1]), {"a": [1]}),
     ({"opened": ["20200101", "2020-01-02"]}, lambda house: house.opened.append(date(2020, 1, 3)),
      {"opened": ["2020-01-01", "2020-01-02", "2020-01-03"]}),
     ({"note": "x"}, lambda house: setattr(house, "note", None), {"note": None}),
@@ -456,11 +456,12 @@ def test_what_is_stored_is_read_and_kept_though_a_validator_refuses_it() -> None
 def test_validators_of_nested_objects_are_asked_at_any_depth() -> None:
     class Dot(Embedded):
         x: Field[int] = field(validator=attrs.validators.lt(10))
+        tags: Field[list[str]] = field(factory=list, validator=attrs.validators.max_len(1))
 
     class Drawing(Document, collection="drawings"):
         dots: Field[dict[str, list[Dot]]]
 
     assert problems(lambda: Dot(x=10)) == [("x", "'x' must be < 10: 10")]
     drawing = Drawing(dots={"a": [Dot(x=1), Dot(x=2)]})
-    drawing.dots["a"][1].x = 11
-    assert problems(drawing.to_value) == [("dots['a'][1].x", "'x' must be < 10: 11")]
+    drawing.dots["a"][1].tags.extend("ab")
+    assert problems(drawing.to_value) == [("dots['a'][1].tags", "Length of 'tags' must be <= 1: 2")]

@@ -284,7 +284,7 @@ def test_documents_come_from_the_identity_map(people: People, engine: Watched) -
 MISTAKES: list[tuple[Callable[[Any], object], type[Exception], str]] = [
     (lambda a: a.relations.friends.add(Film.get("f1")), UsageError, "declared as a relation to User, not"),
     (lambda a: a.relations.friends.add("bob"), UsageError, "leads to a document, not to 'bob'"),
-    (lambda a: a.relations.friends.add(User(name="x")), UsageError, "has no key: it was never saved"),
+    (lambda a: a.relations.friends.add(User(name="x")), UsageError, "has no key yet"),
     (lambda a: User(name="x").relations.friends.add(a), UsageError, "this User has no key"),
     (lambda a: a.relations.friends.friends.add(a), UsageError, r"friends\.friends is several hops"),
     (lambda a: a.relations.friends.friends.remove(a), UsageError, "is several hops"),

@@ -45,7 +45,7 @@ def loaded(model: type[Document], value: Any) -> Any:
         document = model.from_value(value)
     except InvalidDocument as error:
         return [(problem.path, problem.reason) for problem in error.problems]
-    return repr([getattr(document, name) for name in model.schema().by_name]), dict(document.extra)
+    return repr([getattr(document, name) for name in model.schema().by_name]), dict(document.other_members)
 
 
 def dumped(model: type[Document], value: Any) -> Any:
@@ -85,9 +85,9 @@ def test_members_that_are_not_there_any_more_are_no_extra() -> None:
     model, value = account(), {"name": "a", "age": 1, "score": 1, "tags": ["a"], "isOpen": True}
     model.from_value(value)
     document = model.from_value({**value, "x": 1})
-    assert document.extra == {"x": 1}
+    assert document.other_members == {"x": 1}
     document._fill(value)
-    assert document.extra == {}
+    assert document.other_members == {}
 
 
 def test_what_is_loaded_is_not_assigned() -> None:

@@ -132,7 +132,7 @@ def test_a_deleted_document_comes_back_where_that_is_said(user: User) -> None:
 
 def test_neither_does_the_object_that_was_deleted(user: User) -> None:
     user.delete()
-    assert user.ref is None
+    assert not user.stored
     with pytest.raises(Conflict):
         user.save()
     with pytest.raises(NotFound):

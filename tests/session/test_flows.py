@@ -279,5 +279,5 @@ def test_bulk_sends_what_an_atomic_engine_aborted_again() -> None:
     users = [User(key=key, name=key) for key in "abc"]
     outcomes = list(Session(engine).bulk(users))
     assert [type(outcome.error) for outcome in outcomes] == [type(None), AlreadyExists, type(None)]
-    assert [user.ref for user in users] == ["01", None, "03"]
+    assert [user.stored and user.ref for user in users] == ["01", False, "03"]
     assert [type(one) for one in engine.asked] == [Batch, Get, Batch]

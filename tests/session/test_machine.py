@@ -59,7 +59,7 @@ class Mapper(RuleBasedStateMachine):
         document = self.document(key)
         if (
             document is not None
-            and document.ref
+            and document.stored
             and document not in self.session.dirty
             and key not in self.meddled
         ):
@@ -83,7 +83,7 @@ class Mapper(RuleBasedStateMachine):
     def meddle(self, data: Any, age: int | None) -> None:
         """Another writer changes or deletes what the session has read."""
         key = data.draw(st.sampled_from(sorted(self.stored)))
-        if self.document(key) is None or self.document(key).ref is None:
+        if self.document(key) is None or not self.document(key).stored:
             return
         if age is None:
             self.engine.execute(Delete(collection="users", key=key))

@@ -69,7 +69,7 @@ CHANGES: list[tuple[dict[str, Any], Any, dict[str, Any] | None]] = [
     ({"score": 0}, lambda user: setattr(user, "score", 0.0), {"score": 0.0}),
     ({"joined": "2020-01-01T00:00:00Z"}, lambda user: setattr(user, "age", 1),
      {"joined": "2020-01-01T00:00:00Z", "age": 1}),
-    ({"?": {"deep": [1]}}, lambda user: user.extra["?"]["deep"].append(2), {"?": {"deep": [1, 2]}}),
+    ({"?": {"deep": [1]}}, lambda user: user.other_members["?"]["deep"].append(2), {"?": {"deep": [1, 2]}}),
 ]  # fmt: skip
 
 
@@ -200,9 +200,9 @@ TOUCHES: dict[str, Callable[[Watched], Any]] = {
     "what is free is what json cannot hold": lambda one: setattr(one, "free", {1: 2}),
     "one of both": lambda one: setattr(one, "either", 1),
     "none of both": lambda one: setattr(one, "either", 1.5),
-    "a look at the rest": lambda one: one.extra,
-    "another member": lambda one: one.extra.update(other=7),
-    "no more members": lambda one: one.extra.clear(),
+    "a look at the rest": lambda one: one.other_members,
+    "another member": lambda one: one.other_members.update(other=7),
+    "no more members": lambda one: one.other_members.clear(),
 }
 
 
@@ -273,7 +273,7 @@ def test_what_was_not_asked_for_is_there_when_the_document_stands_on_something_e
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800", {"a": {1: 2}}, {1, 2}, object()])
 def test_what_json_cannot_hold_is_an_invalid_document(value: Any) -> None:
     user = stored()
-    user.extra["a"] = [value]
+    user.other_members["a"] = [value]
     with pytest.raises(InvalidDocument, match="User 'ada' does not fit its model") as caught:
         changes(user._mapped())
     assert caught.value.path.startswith("a[0]")
