@@ -426,15 +426,20 @@ def one_dumper(attribute: Attribute) -> Callable[..., Any]:
     return function("dump(value)", lines, names, f"dump {attribute.name}")
 
 
-def untouched(model: type, attributes: Attributes, outside: Sequence[str]) -> Callable[..., Any]:
-    """`untouched(instance, read)`: whether the fields hold what was read, and nothing else was asked for."""
-    tested = [f"held.get({name!r}) is read[{number}]" for number, name in enumerate(outside)]
+def touched(model: type, attributes: Attributes, outside: Sequence[str]) -> Callable[..., Any]:
+    """`touched(instance, read)`: the places of fields that are not what was read, or may have changed."""
+    lines = [HELD, "found = []"]
+    lines += [
+        f"if held.get({name!r}) is not read[{number}]: found.append({number})"
+        for number, name in enumerate(outside)
+    ]
     for number, each in enumerate(attributes, len(outside)):
-        same = f"held[{each.name!r}] is read[{number}]"
-        tested.append(same if each.kind.constant else f"{each.name!r} not in held")
-    tested.append("'_extra' not in held")
-    lines = [HELD, f"return {' and '.join(tested)}"]
-    return function("untouched(instance, read)", lines, Names(), f"untouched {model.__name__}")
+        other = (
+            f"held[{each.name!r}] is not read[{number}]" if each.kind.constant else f"{each.name!r} in held"
+        )
+        lines.append(f"if {other}: found.append({number})")
+    lines += ["if '_extra' in held: found.append(-1)", "return found"]
+    return function("touched(instance, read)", lines, Names(), f"compare {model.__name__}")
 
 
 def checker(model: type, attributes: Attributes, part: Callable[[Any], Any]) -> Callable[..., Any]:

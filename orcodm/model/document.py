@@ -203,7 +203,7 @@ class Document(Tracked, Model):
 
     @property
     def _identity(self) -> Identity | None:
-        key = self._shown_key()
+        key = self.__dict__.get("key")
         return None if key is None else (self.collection, key)
 
     def _read(self) -> Get:
@@ -212,7 +212,7 @@ class Document(Tracked, Model):
 
     def _write(self, value: Any, text: bytes, condition: Condition) -> Put | Post:
         writing: Put = self._writing
-        key = self._shown_key()
+        key = self.__dict__.get("key")
         if key is None:
             return Post(collection=self.collection, value=value)
         return writing.at(key, value, condition, text)
@@ -222,7 +222,7 @@ class Document(Tracked, Model):
         return Delete(collection=read.collection, key=read.key, condition=condition, purge=purge)
 
     def _stored(self, result: Item | Written) -> None:
-        self.key = result.key
+        self.__dict__["key"] = result.key
 
     def _later(self, name: str) -> Any:
         if name == "key":

@@ -197,7 +197,7 @@ class Model:
         raise AttributeError(f"{type(self).__name__} has no value for {name!r}")
 
     def _untouched(self, read: Read) -> bool:
-        return (self._schema or self.schema()).untouched(self, read)
+        return not (self._schema or self.schema()).touched(self, read)
 
     def _revised(self, read: Read) -> dict[str, Any]:
         return (self._schema or self.schema()).revised(self, read)

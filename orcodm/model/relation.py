@@ -186,7 +186,10 @@ class Relation(Tracked, Generic[S, T]):
     def _revised(self, read: Any) -> dict[str, Any]:
         raise NotImplementedError("properties have no fields")
 
-    def _noted(self, value: Any) -> None:
+    def _own(self, value: Any) -> Any:
+        return value
+
+    def _noted(self, value: Any, before: Any) -> None:
         return None
 
     def _complete(self) -> None:

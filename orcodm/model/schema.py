@@ -138,9 +138,9 @@ class Schema:
         return compiled.fitter(self.model, self.attributes)
 
     @cached_property
-    def untouched(self) -> Callable[[Any, Read], bool]:
-        """Whether the fields are what was read, and none was asked for that could be changed by that."""
-        return compiled.untouched(self.model, self.attributes, self._outside)
+    def touched(self) -> Callable[[Any, Read], list[int]]:
+        """Which of the fields are not what was read, or may have changed since: their places in `Read`."""
+        return compiled.touched(self.model, self.attributes, self._outside)
 
     @cached_property
     def _read(self) -> Callable[[Any, Any], Read]:
@@ -185,7 +185,7 @@ class Schema:
         except Exception:  # what is wrong, and whatever else is, is told below
             pass
         self._fill_each(instance, value)
-        return self.note(instance, value, None)
+        return self.note(instance, self.own(instance, value), None)
 
     def fill(self, instance: Model, value: Any) -> Read:
         """The same with every field set, for an instance that may have been another one. Raises `Misfits`."""
@@ -218,6 +218,15 @@ class Schema:
     def _made_of(self, attribute: Attribute, instance: Model, stored: Any) -> Any:
         return default_of(attribute, instance) if stored is BAD else attribute.load(stored)
 
+    def own(self, instance: Model, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A value that was made of an instance, without what the instance has in it as well."""
+        own = {
+            attribute.member: copied(value[attribute.member])
+            for attribute in (self.by_name[name] for name in self._later if name in instance.__dict__)
+            if attribute.member in value
+        }
+        return {**value, **own} if own else value
+
     def note(self, instance: Model, value: Mapping[str, Any], before: Read | None) -> Read:
         """What the fields are read from, now that a value is stored; `before`, what they were read from.
 
@@ -227,14 +236,14 @@ class Schema:
         read = [held.get(name) for name in self._outside]
         for number, attribute in enumerate(self.attributes, len(read)):
             stored = value.get(attribute.member, BAD)
-            if attribute.kind.constant and stored is not BAD:
+            if not attribute.kind.constant:
+                read.append(stored)
+            elif stored is not BAD:
                 read.append(attribute.load(stored))
-            elif attribute.kind.constant:
+            else:
                 # A default that is made anew is another one each time.
                 kept = before is not None and before[number] is held[attribute.name]
                 read.append(held[attribute.name] if kept else default_of(attribute, instance))
-            else:
-                read.append(copied(stored) if attribute.name in held and stored is not BAD else stored)
         extra = {member: copied(value[member]) for member in value if member not in self._order}
         return (*read, extra or None)
 
@@ -244,33 +253,39 @@ class Schema:
         What says the same keeps the spelling it has in the store. Raises any exception where something does
         not fit.
         """
-        held, found = instance.__dict__, {}
-        for number, attribute in enumerate(self.attributes, len(self._outside)):
-            now, stored = held.get(attribute.name, BAD), read[number]
-            if now is BAD or now is stored:
-                continue
-            made = attribute.dump(now)
-            text = encode(made)
-            spelling = b"" if attribute.kind.constant or stored is BAD else encode_known(stored)
-            if text == spelling:
-                continue
-            if attribute.kind.constant:
-                normal = attribute.dump(stored)
-            elif attribute.kind.verbatim and stored is not BAD:
-                normal = stored
-            else:
-                normal = attribute.dump(self._made_of(attribute, instance, stored))
-            usual = encode_known(normal)
-            if text != usual and not (may_be_same(text, usual) and same(made, normal)):
-                own = usual == spelling or not spelling
-                found[attribute.member] = made if own else keep_spelling(made, normal, stored)
-        extra, known = held.get("_extra") or {}, read[-1] or {}
-        for member in known.keys() - extra.keys():
-            found[member] = MISSING
+        found: dict[str, Any] = {}
+        for number in self.touched(instance, read):
+            if number < 0:
+                self._revise_extra(instance, read, found)
+            elif number >= len(self._outside):
+                attribute = self.attributes[number - len(self._outside)]
+                revise = _revised_constant if attribute.kind.constant else self._revised
+                made = revise(attribute, instance, read[number])
+                if made is not MISSING:
+                    found[attribute.member] = made
+        return found
+
+    def _revised(self, attribute: Attribute, instance: Model, stored: Any) -> Any:
+        made = attribute.dump(instance.__dict__[attribute.name])
+        text = encode(made)
+        spelling = b"" if stored is BAD else encode_known(stored)
+        if text == spelling:
+            return MISSING
+        if attribute.kind.verbatim and stored is not BAD:
+            normal = stored
+        else:
+            normal = attribute.dump(self._made_of(attribute, instance, stored))
+        usual = encode_known(normal)
+        if text == usual or (may_be_same(text, usual) and same(made, normal)):
+            return MISSING
+        return made if usual == spelling or stored is BAD else keep_spelling(made, normal, stored)
+
+    def _revise_extra(self, instance: Model, read: Read, found: dict[str, Any]) -> None:
+        extra, known = instance._extra or {}, read[-1] or {}
+        found.update(dict.fromkeys(known.keys() - extra.keys(), MISSING))
         for member in extra.keys() - self._order:
             if encode(extra[member]) != (encode_known(known[member]) if member in known else b""):
                 found[member] = extra[member]
-        return found
 
     def _load_part(self, value: dict[str, Any]) -> Any:
         if DISCRIMINATOR in value and DISCRIMINATOR not in self.members:
@@ -390,6 +405,13 @@ class Schema:
 EXTRA: Final = kind_of(Any)
 DISCRIMINATOR: Final = "_type"
 """The member that tells an embedded object of a subclass from those of the class that its field has."""
+
+
+def _revised_constant(attribute: Attribute, instance: Model, stored: Any) -> Any:
+    made, normal = attribute.dump(instance.__dict__[attribute.name]), attribute.dump(stored)
+    if type(made) is type(normal) and type(made) is not float:
+        return MISSING if made == normal else made
+    return MISSING if encode(made) == encode(normal) else made
 
 
 def _below(path: str, member: str) -> str:

@@ -11,6 +11,7 @@ from ..session import context, flows
 from ..session.flows import OnConflict
 from ..session.session import Session
 from ..session.state import NEW, Mapped, State
+from ..session.tracking import read_from
 from ..times import Timestamp
 from .metadata import metadata
 
@@ -110,18 +111,22 @@ class Tracked:
         return {name: value for name, value in self.__dict__.items() if name != "_session"}
 
     def _later(self, name: str) -> Any:
-        read, document = self._state.read, cast("Any", self)
+        read, document = read_from(self._mapped()), cast("Any", self)
         if read is None:
             return super()._later(name)  # type: ignore[misc]
         # Whoever asks at the same time gets the same object.
         return self.__dict__.setdefault(name, document.schema().later(self, name, read))
 
     def _complete(self) -> None:
-        if self._state.read is not None:
-            cast("Any", self).schema().complete(self, self._state.read)
+        read = read_from(self._mapped())
+        if read is not None:
+            cast("Any", self).schema().complete(self, read)
 
-    def _noted(self, value: Any) -> Any:
-        return cast("Any", self).schema().note(self, value, self._state.read)
+    def _own(self, value: Any) -> Any:
+        return cast("Any", self).schema().own(self, value)
+
+    def _noted(self, value: Any, before: Any) -> Any:
+        return cast("Any", self).schema().note(self, self._mapped()._upgraded(value), before)
 
     def _taken_back(self) -> None:
         """Be again what was read."""

@@ -44,8 +44,8 @@ class State:
     `identity` is where it was stored and `ref` that version's ref (both None for a document that was
     never stored); `base` is the JSON text of the value last read or written; `reftime` its time in
     milliseconds since the epoch, where the engine said it; `deleted`, that the document was deleted; `read`,
-    what its fields are read from, as far as it was made; `sent`, the writes on top of this version whose
-    answer never came.
+    what its fields are read from; `written`, where that has yet to be made, the value that was written and
+    what they were read from before; `sent`, the writes on top of this version whose answer never came.
     """
 
     identity: Identity | None = None
@@ -54,6 +54,7 @@ class State:
     reftime: int | None = None
     deleted: bool = False
     read: tuple[Any, ...] | None = None
+    written: tuple[Any, tuple[Any, ...]] | None = None
     sent: tuple[Sent, ...] = ()
 
     @property
@@ -94,7 +95,10 @@ class Mapped(Protocol):
         Raises any exception where one does not fit.
         """
 
-    def _noted(self, value: Any) -> tuple[Any, ...] | None:
+    def _own(self, value: Any) -> Any:
+        """A value that was made of it, without what it has in its fields as well."""
+
+    def _noted(self, value: Any, before: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """What its fields are read from, now that it is stored as this value."""
 
     def _complete(self) -> None:

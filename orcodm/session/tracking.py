@@ -23,7 +23,7 @@ def compared(document: Mapped) -> tuple[Any, bytes] | None:
     base = document._state.base
     if base is None:
         return document._encoded(validate=True)
-    read = document._state.read
+    read = read_from(document)
     if read is None:
         value, text = document._encoded(validate=False)
         if text == base:
@@ -54,8 +54,16 @@ def compared(document: Mapped) -> tuple[Any, bytes] | None:
 
 def untouched(document: Mapped) -> bool:
     """Whether it is quickly seen that nothing has changed since the last read."""
-    read = document._state.read
+    read = read_from(document)
     return read is not None and document._untouched(read)
+
+
+def read_from(document: Mapped) -> tuple[Any, ...] | None:
+    """What the fields of a document are read from; None where nothing was read, or all of them are set."""
+    state = document._state
+    if state.written is not None:
+        state.read, state.written = document._noted(*state.written), None
+    return state.read
 
 
 def spelled(document: Mapped, stored: Any) -> Any:
@@ -85,13 +93,14 @@ def stand_on(
 
     `value` is what that says, where the fields that were not asked for yet say the same.
     """
-    read = None
-    if document._state.read is not None:
+    before, written = read_from(document), None
+    if before is not None:
         if value is None:
             document._complete()
         else:
-            read = document._noted(document._upgraded(value))
-    document._state = State(document._identity, ref, text, reftime, False, read)
+            written = document._own(value), before
+    # Past the class's own ways to be assigned to, which cost more than this.
+    document.__dict__["_state"] = State(document._identity, ref, text, reftime, False, None, written)
 
 
 def stand_on_nothing(document: Mapped) -> None:
