@@ -4,12 +4,17 @@ Connections are pooled, last in first out, so that one thread keeps meeting the 
 thread of a process writes at a time, on a lock of ours: waiting on SQLite's own lock means sleeping and
 looking again, which is for other processes. `memory:` is one connection that threads take turns on.
 
+No connection is open while the process forks: what SQLite remembers of the locks of a process is copied, the
+locks are not, so that a child would write without any, and lose that when the parent's last connection takes
+the log away. The parent opens others when it goes on.
+
 This is the one module that translates sqlite3's exceptions.
 """
 
 from __future__ import annotations
 
 import os
+import random
 import sqlite3
 import stat
 import threading
@@ -53,6 +58,13 @@ written many times is moved only once."""
 
 STEPS: Final = 10_000
 """After so many instructions of SQLite's machine, a fraction of a millisecond, the clock is looked at."""
+
+FORK_SECONDS: Final = 10.0
+"""So long a fork waits for operations that are under way in other threads."""
+
+POLL_SECONDS: Final = 0.002
+"""How long to wait, at most, before the lock of writers is asked for again. SQLite waits ever longer, and
+would hardly ever find it free where another process commits without a pause."""
 
 LATELY: Final = 1_000
 """So many writes are remembered."""
@@ -129,6 +141,11 @@ class Store:
         self._busy_seconds = busy_seconds
         self._closed = False
         self._idle: list[Cursor] = []
+        self._all: set[Cursor] = set()
+        """The idle ones, and those in use."""
+        self._opening = threading.Lock()
+        self._forking: threading.Event | None = None
+        self._forked_at_work = False
         self._abandoned = self._closing_what_is_left()
         self._writing = threading.Lock()
         self._turn = threading.RLock()
@@ -140,6 +157,7 @@ class Store:
         """What else has to happen in the child of a fork."""
         with self._translated():
             cursor = self._open()
+            self._all.add(cursor)
             connection = cursor.connection
             try:
                 read_only = path is not None and connection.execute("PRAGMA query_only").fetchone()[0]
@@ -148,7 +166,7 @@ class Store:
                     "SELECT value FROM properties WHERE name = 'database'"
                 ).fetchone()[0]
             except BaseException:
-                connection.close()
+                self._close(cursor)
                 raise
         self._idle.append(cursor)
         _stores.add(self)
@@ -204,7 +222,7 @@ class Store:
         try:
             cursor = self._take()
             try:
-                cursor.execute("BEGIN IMMEDIATE")
+                self._begin(cursor)
                 transaction = Transaction(cursor)
                 result = handler(transaction, operation)
                 cursor.last = None  # an exception may come between the commit and the next line
@@ -222,6 +240,26 @@ class Store:
         finally:
             self._writing.release()
 
+    def _begin(self, cursor: Cursor) -> None:
+        """Begin to write as soon as no other process does."""
+        if self.path is None:
+            cursor.execute("BEGIN IMMEDIATE")
+            return
+        deadline = time.monotonic() + self._busy_seconds
+        cursor.execute("PRAGMA busy_timeout = 0")
+        try:
+            while True:
+                try:
+                    cursor.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError as error:
+                    if _primary(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                        raise
+                    time.sleep(random.uniform(0, POLL_SECONDS))
+                else:
+                    return
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {int(1000 * self._busy_seconds)}")
+
     def _remember(self, told: dict[int, Told]) -> None:
         if len(told) + len(self.lately) > LATELY:
             self.lately = {}  # another one: a search may be looking at the old one
@@ -236,7 +274,7 @@ class Store:
         """Close every idle connection; those in use are closed as they come back."""
         self._closed = True
         with self._turn if self.path is None else nullcontext():
-            _close_all(self._idle)
+            self._close_idle()
 
     def _closing_what_is_left(self) -> weakref.finalize[..., Store]:
         # An engine that nobody closed must not leave open what Python 3.13 then complains of. Not at the end
@@ -257,12 +295,21 @@ class Store:
             return self._idle[0]
         if self._closed:
             raise SessionClosed("the engine is closed")
+        if self._forking is not None:
+            self._forking.wait()
+        if self._forked_at_work:
+            raise StorageError(
+                f"{self.name}: this process was forked in the middle of an operation on it, so it cannot use "
+                "it safely: fork between operations, or start processes with the method spawn"
+            )
         self.taken += 1
         try:
             return self._idle.pop()
         except IndexError:
-            with self._translated():
-                return self._open()
+            with self._opening, self._translated():
+                cursor = self._open()
+                self._all.add(cursor)
+                return cursor
 
     def _give(self, cursor: Cursor) -> None:
         if self.path is None:
@@ -271,6 +318,15 @@ class Store:
             self._idle.append(cursor)
             if self._closed:
                 self.close()
+
+    def _close_idle(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._close(self._idle.pop())
+
+    def _close(self, cursor: Cursor) -> None:
+        cursor.connection.close()
+        self._all.discard(cursor)
 
     def _open(self) -> Cursor:
         if self.path is None:
@@ -337,15 +393,40 @@ class Store:
             else:
                 return
 
-    def _forked(self) -> None:
-        # In the child of a fork. The parent's connections must not be used here, nor closed: closing
-        # would drop the parent's locks. A database in memory was copied with the process.
-        if self.path is not None:
+    # -- forks -------------------------------------------------------------------------------------
+
+    def _before_fork(self) -> None:
+        """Have no operation under way, and no connection open."""
+        deadline = time.monotonic() + FORK_SECONDS
+        if self.path is None:  # which is copied with the process
+            self._turn.acquire(timeout=FORK_SECONDS)
+            return
+        self._forking = threading.Event()
+        self._opening.acquire(timeout=FORK_SECONDS)
+        self._close_idle()
+        while self._all and time.monotonic() < deadline:
+            time.sleep(0.001)
+            self._close_idle()
+
+    def _after_fork_in_parent(self) -> None:
+        if self.path is None:
+            with suppress(RuntimeError):  # it was not to be had
+                self._turn.release()
+        elif self._forking is not None:
+            with suppress(RuntimeError):
+                self._opening.release()
+            self._forking.set()
+            self._forking = None
+
+    def _after_fork_in_child(self) -> None:
+        if self._all and self.path is not None:
+            # They must not be used here, nor closed: that would drop the parent's locks.
             self._abandoned.detach()
-            _inherited.append(self._idle)
-            self._idle = []
-            self._abandoned = self._closing_what_is_left()
+            _inherited.append(self._all)
+            self._all, self._idle, self._forked_at_work = set(), [], True
+        self._forking = None
         self._writing = threading.Lock()
+        self._opening = threading.Lock()
         self._turn = threading.RLock()
         for renew in self.after_fork:
             renew()
@@ -428,13 +509,20 @@ def _checkpoint(cursor: Cursor, operation: None) -> None:
 
 
 _stores: weakref.WeakSet[Store] = weakref.WeakSet()
-_inherited: list[list[Cursor]] = []
+_inherited: list[set[Cursor]] = []
 
 
-def _after_fork() -> None:
-    for store in list(_stores):
-        store._forked()
+def _with_all(do: Callable[[Store], None]) -> Callable[[], None]:
+    def with_all() -> None:
+        for store in list(_stores):
+            do(store)
+
+    return with_all
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(
+        before=_with_all(Store._before_fork),
+        after_in_parent=_with_all(Store._after_fork_in_parent),
+        after_in_child=_with_all(Store._after_fork_in_child),
+    )
