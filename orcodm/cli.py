@@ -372,19 +372,25 @@ def _export_in_parts(
         if noted["collections"] != list(collections):
             raise typer.BadParameter(f"{partial} is of other collections: {noted['collections']}")
         place, size = (noted["place"][0], noted["place"][1]), noted["size"]
+    incomplete: transfer.Incomplete | None = None
     with partial.open("r+b" if size else "wb") as file:
         file.truncate(size)
         file.seek(size)
-        for lines, behind in transfer.pages(engine, collections, place):
-            file.writelines(lines)
-            file.flush()
-            told = {"collections": collections, "place": behind, "size": file.tell()}
-            fresh = _beside(note, "new")
-            fresh.write_text(json.dumps(told))
-            fresh.replace(note)
-            advance(len(lines))
+        try:
+            for lines, behind in transfer.pages(engine, collections, place):
+                file.writelines(lines)
+                file.flush()
+                told = {"collections": collections, "place": behind, "size": file.tell()}
+                fresh = _beside(note, "new")
+                fresh.write_text(json.dumps(told))
+                fresh.replace(note)
+                advance(len(lines))
+        except transfer.Incomplete as error:
+            incomplete = error
     partial.replace(output)
     note.unlink(missing_ok=True)
+    if incomplete is not None:
+        raise incomplete
 
 
 def _beside(path: Path, ending: str) -> Path:

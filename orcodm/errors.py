@@ -341,7 +341,14 @@ class DatabaseBusy(StorageError):
 
 
 class CorruptDatabase(StorageError):
-    """The file is not a database, is damaged, or fails its own checks."""
+    """The file is not a database, is damaged, or fails its own checks.
+
+    `path` has the collection, key and ref of a stored value that is damaged; None where it is the file.
+    """
+
+    path: Mapping[str, str] | None = None
+    beyond: str | None = None
+    """Where a list or dump goes on behind it: the key, or the cursor."""
 
 
 class NewerDatabase(StorageError):

@@ -21,6 +21,7 @@ from .errors import (
     Aborted,
     BadRequest,
     Conflict,
+    CorruptDatabase,
     InvalidFile,
     InvalidValue,
     NotFound,
@@ -74,12 +75,16 @@ Place = tuple[int, str]
 BEGINNING: Final[Place] = (0, START)
 
 
-def everything(engine: Engine, query: str, collection: str | None = None) -> Iterator[Any]:
+def everything(
+    engine: Engine, query: str, collection: str | None = None, *, values: bool = True
+) -> Iterator[Any]:
     """All results of a search, by keyset paging where the engine has it."""
     capabilities = engine.capabilities
     cursor = START if capabilities.keyset else None
     limit = min(capabilities.max_limit, 1000)
-    page: Operation[Page[Any]] | None = Search(query=query, collection=collection, limit=limit, cursor=cursor)
+    page: Operation[Page[Any]] | None = Search(
+        query=query, collection=collection, limit=limit, cursor=cursor, values=values
+    )
     while page is not None:
         found = engine.execute(page)
         yield from found.results
@@ -116,13 +121,21 @@ def export(engine: Engine, collections: Iterable[str] = (), *, history: bool = T
                     yield encode(entry) + b"\n"
 
 
+class Incomplete(CorruptDatabase):
+    """All that can be read was given; what is damaged was left out."""
+
+
 def pages(
     engine: Engine, collections: Iterable[str] = (), place: Place = BEGINNING
 ) -> Iterator[tuple[list[bytes], Place]]:
-    """The lines of all records from a place on, some at a time, with the place behind them."""
+    """The lines of all records from a place on, some at a time, with the place behind them.
+
+    What is damaged is left out. Raises `Incomplete`, which names that, after all the others.
+    """
     chosen = tuple(collections) or (None,)
     number, cursor = place
     limit = CHUNK
+    damaged: list[str] = []
     while number < len(chosen):
         try:
             page = engine.execute(Dump(collection=chosen[number], limit=limit, cursor=cursor))
@@ -132,11 +145,27 @@ def pages(
             # An answer may be too large; one with fewer records is smaller.
             limit //= 2
             continue
+        except CorruptDatabase as error:
+            if error.beyond is None:
+                raise
+            damaged.append(_shown_path(error))
+            cursor = error.beyond
+            continue
         if isinstance(page.next, Dump):
             cursor = page.next.cursor
         else:
             number, cursor = number + 1, START
         yield [encode(write_record(record)) + b"\n" for record in page.results], (number, cursor)
+    if damaged:
+        raise Incomplete(
+            f"{len(damaged)} record{'s are' if len(damaged) > 1 else ' is'} damaged and left out: "
+            f"{', '.join(damaged[:10])}{', ...' if len(damaged) > 10 else ''}"
+        )
+
+
+def _shown_path(error: CorruptDatabase) -> str:
+    path = error.path or {}
+    return f"{path.get('collection')}/{path.get('key')}"
 
 
 def _entries(engine: Engine, found: Any, history: bool) -> Iterator[Object]:
@@ -576,14 +605,18 @@ class Flaw:
 
 def verify(engine: Engine, collections: Iterable[str] = ()) -> Iterator[Flaw | Item]:
     """Every item as it is checked, and every flaw: broken ref chains, items that search does not find."""
-    chosen = tuple(collections) or tuple(sorted({item.collection for item in everything(engine, "*")}))
+    named = {item.collection for item in everything(engine, "*", values=False)}
+    chosen = tuple(collections) or tuple(sorted(named))
     if engine.capabilities.records:
         for collection, key in _deleted(engine, collections):
             yield from _broken_links(engine, collection, key)
     for collection in chosen:
-        found = {item.key: item.ref for item in everything(engine, "*", collection)}
+        found = {item.key: item.ref for item in everything(engine, "*", collection, values=False)}
         for item in _listed(engine, collection):
             yield item
+            if isinstance(item, Flaw):
+                found.pop(item.key, None)
+                continue
             if engine.capabilities.ref_chain:
                 yield from _broken_links(engine, item.collection, item.key)
             if found.pop(item.key, None) != item.ref:
@@ -592,11 +625,19 @@ def verify(engine: Engine, collections: Iterable[str] = ()) -> Iterator[Flaw | I
             yield Flaw(collection, key, "search finds it, and it is not there")
 
 
-def _listed(engine: Engine, collection: str) -> Iterator[Item]:
+def _listed(engine: Engine, collection: str) -> Iterator[Item | Flaw]:
     limit = min(engine.capabilities.max_limit, 1000)
-    page: Operation[Page[Item]] | None = List(collection=collection, limit=limit)
+    first = List(collection=collection, limit=limit)
+    page: Operation[Page[Item]] | None = first
     while page is not None:
-        listed = engine.execute(page)
+        try:
+            listed = engine.execute(page)
+        except CorruptDatabase as error:
+            if error.beyond is None:
+                raise
+            yield Flaw(collection, error.beyond, str(error))
+            page = evolve(first, after=error.beyond)
+            continue
         yield from listed.results
         page = listed.next
 
@@ -607,7 +648,13 @@ def _deleted(engine: Engine, collections: Iterable[str]) -> Iterator[tuple[str, 
         deleted: dict[tuple[str, str], None] = {}
         page: Operation[Page[Record]] | None = Dump(collection=collection, limit=CHUNK)
         while page is not None:
-            dumped = engine.execute(page)
+            try:
+                dumped = engine.execute(page)
+            except CorruptDatabase as error:
+                if error.beyond is None:
+                    raise
+                page = Dump(collection=collection, limit=CHUNK, cursor=error.beyond)
+                continue
             for record in dumped.results:
                 if isinstance(record, Version) and record.deleted:
                     deleted[record.collection, record.key] = None
@@ -619,7 +666,12 @@ def _deleted(engine: Engine, collections: Iterable[str]) -> Iterator[tuple[str, 
 
 def _broken_links(engine: Engine, collection: str, key: str) -> Iterator[Flaw]:
     previous: str | None = None
-    for version in _versions(engine, collection, key):
+    try:
+        versions = _versions(engine, collection, key)
+    except CorruptDatabase as error:
+        yield Flaw(collection, key, str(error))
+        return
+    for version in versions:
         expected = tombstone_ref(previous) if version.deleted else value_ref(previous, version.value)
         if not version.deleted and version.ref != expected:
             yield Flaw(collection, key, f"the version {version.ref} should have the ref {expected}")

@@ -31,8 +31,7 @@ from attrs import define, frozen
 from ...errors import OrcodmError, SessionClosed
 from ...lucene.entries import Entry
 from ...lucene.entries import entry as flatten
-from ...values import decode_all
-from .documents import Latest, Stored, changes, latest, witness
+from .documents import Latest, Stored, changes, entries, latest, witness
 from .index import Generation, IndexDirectory, IndexFailure, Writer, WriterBusy
 from .layout import Layout
 from .store import LATELY, Connection, Store
@@ -86,9 +85,8 @@ class Pending:
     def look_inside(several: Iterable[Pending]) -> None:
         """Make the entries of several that are not gone, for less than one by one."""
         found = [(one, one.stored) for one in several if one._entry is None and one.stored is not None]
-        values = decode_all(stored.text for _, stored in found)
-        for (one, stored), value in zip(found, values, strict=True):
-            one._entry = stored.entry_of(value)
+        for (one, _), entry in zip(found, entries([stored for _, stored in found]), strict=True):
+            one._entry = entry
 
 
 @define(eq=False)

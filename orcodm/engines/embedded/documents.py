@@ -6,15 +6,18 @@ number of its last write. A change is a document under its id, or None where it 
 
 from __future__ import annotations
 
+import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
 from ...lucene.entries import Entry, entry
 from ...operations import EventItem, Item, RelationItem, SearchResult
-from ...values import decode
+from .texts import Damaged, stored_value, stored_values
+
+_log = logging.getLogger("orcodm.index")
 
 ITEM: Final = "item"
 EVENT: Final = "event"
@@ -46,7 +49,12 @@ class Stored(NamedTuple):
 
     def entry(self) -> Entry:
         """What queries are evaluated on."""
-        return self.entry_of(decode(self.text))
+        try:
+            value = stored_value(self.text)
+        except Damaged as damaged:
+            _log.error("searches pass over %s, whose stored value is damaged: %s", self.place[:2], damaged)
+            value = None
+        return self.entry_of(value)
 
     def entry_of(self, value: Any) -> Entry:
         """The same where the text was decoded."""
@@ -92,6 +100,15 @@ class Stored(NamedTuple):
             path["source.collection"], path["source.key"] = self.collection, self.key
             path["destination.collection"], path["destination.key"] = to_collection, to_key
         return path
+
+
+def entries(several: Sequence[Stored]) -> list[Entry]:
+    """What queries are evaluated on, for less than one by one."""
+    try:
+        values = stored_values([stored.text for stored in several])
+    except Damaged:
+        return [stored.entry() for stored in several]
+    return [stored.entry_of(value) for stored, value in zip(several, values, strict=True)]
 
 
 _COLUMNS: Final = {

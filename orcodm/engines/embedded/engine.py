@@ -59,6 +59,7 @@ from ...operations import (
 from . import events, items, records, relations, search, suggestions
 from .deadlines import SEARCH_SECONDS, ReadDeadline
 from .store import BUSY_SECONDS, Cursor, Store, Synchronous, Transaction
+from .texts import Damaged
 
 R = TypeVar("R")
 
@@ -127,6 +128,12 @@ class EmbeddedEngine(Closing):
             handler = HANDLERS[type(operation)]
         except KeyError:
             raise Unsupported(f"the embedded engine does not know {operation!r}") from None
+        try:
+            return self._handle(handler, operation)
+        except Damaged as damaged:
+            raise self._store.damaged(damaged) from None
+
+    def _handle(self, handler: Handler, operation: Operation[R]) -> R:
         how = handler.how
         if how is How.POINT:
             return self._store.point(handler.function, operation)  # type: ignore[no-any-return]

@@ -28,9 +28,10 @@ from ...operations import (
     PutEvent,
 )
 from ...refs import link
-from ...values import canonical, decode, encode
+from ...values import canonical, encode
 from .pages import all_shown, shown
 from .store import Cursor, Transaction
+from .texts import stored_value
 
 Path: TypeAlias = tuple[str, str, str, int, int]
 Row: TypeAlias = tuple[int, int, str, int, bytes]
@@ -124,7 +125,7 @@ def patch_event(transaction: Transaction, operation: PatchEvent) -> EventWritten
     path = _path(operation)
     row = _row(transaction.execute(_EVENT, path).fetchone(), operation)
     _check(operation, row)
-    return _replace(transaction, path, row, patch.apply(decode(row[4]), operation.changes))
+    return _replace(transaction, path, row, patch.apply(stored_value(row[4]), operation.changes))
 
 
 def delete_event(transaction: Transaction, operation: DeleteEvent) -> None:

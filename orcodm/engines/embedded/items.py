@@ -33,11 +33,12 @@ from ...operations import (
     Written,
 )
 from ...refs import link, tombstone_ref
-from ...values import canonical, decode, encode
+from ...values import canonical, encode
 from ..paging import page_before
 from .documents import ITEM, SMALL
 from .pages import all_shown, shown
 from .store import Cursor, Transaction
+from .texts import Damaged, stored_value
 
 Head: TypeAlias = tuple[int, str, int, bytes | None, int]
 """Sequence number, ref, reftime and text (None: deleted) of the version that a key has, and the key's id."""
@@ -128,8 +129,16 @@ def list_(connection: sqlite3.Connection, operation: List) -> Page[Item]:
     if limit and len(rows) > limit:
         following = evolve(operation, start=None, after=rows[limit - 1][0])
     del rows[limit:]
-    nothing = [(None, None)] * len(rows)
-    values = all_shown([row[3] for row in rows], operation) if operation.values else nothing
+    values: list[tuple[Any, bytes | None]] = [(None, None)] * len(rows)
+    if operation.values:
+        try:
+            values = list(all_shown([row[3] for row in rows], operation))
+        except Damaged as damaged:
+            number = next(number for number, row in enumerate(rows) if row[3] is damaged.text)
+            damaged.beyond = rows[number][0]
+            if not number:
+                raise
+            return list_(connection, evolve(operation, limit=number))
     results = [
         Item(collection, key, ref, value, reftime, whole)
         for (key, ref, reftime, _), (value, whole) in zip(rows, values, strict=True)
@@ -225,7 +234,7 @@ def patch_item(transaction: Transaction, operation: Patch) -> Written:
     collection, key = operation.collection, operation.key
     head = transaction.execute(_HEAD_AND_ID, (collection, key)).fetchone()
     if head is not None and head[3] is not None:
-        value = decode(head[3])
+        value = stored_value(head[3])
     elif operation.upsert:
         value = {}
     else:

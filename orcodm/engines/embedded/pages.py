@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 from ...operations import AggregateResult, Page, Search, SearchResult
 from ...projection import project
-from ...values import decode, decode_all
 from ..paging import page_before
 from .ordering import Key, write_cursor
+from .texts import stored_value, stored_values
 
 
 class Filtering(Protocol):
@@ -24,15 +24,15 @@ class Filtering(Protocol):
 def shown(text: bytes, operation: Filtering) -> tuple[Any, bytes | None]:
     """The value of a text as the operation asks for it, and the text where that is all of it."""
     if operation.with_fields or operation.without_fields:
-        return project(decode(text), operation.with_fields, operation.without_fields), None
-    return decode(text), text
+        return project(stored_value(text), operation.with_fields, operation.without_fields), None
+    return stored_value(text), text
 
 
 def all_shown(texts: Sequence[bytes], operation: Filtering) -> Iterator[tuple[Any, bytes | None]]:
     """The same of many texts."""
     if operation.with_fields or operation.without_fields:
         return (shown(text, operation) for text in texts)
-    return zip(decode_all(texts), texts, strict=True)
+    return zip(stored_values(texts), texts, strict=True)
 
 
 def stream_page(

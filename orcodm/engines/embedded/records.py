@@ -14,9 +14,10 @@ from attrs import evolve
 from ...errors import AlreadyExists, Conflict, InvalidParameter, OrcodmError
 from ...operations import START, BatchResult, Dump, EventItem, Page, Record, RelationItem, Restore, Version
 from ...refs import link
-from ...values import canonical, decode, encode
+from ...values import canonical, encode
 from . import events, items, relations
 from .store import Transaction
+from .texts import Damaged, stored_value
 
 _PHASES: Final = {
     "versions": "SELECT seq, collection, key, ref, reftime, value FROM versions WHERE seq > ?{} ORDER BY seq",
@@ -44,7 +45,15 @@ def dump(connection: sqlite3.Connection, operation: Dump) -> Page[Record]:
         collection = () if operation.collection is None else (operation.collection,)
         room = operation.limit - len(results)
         rows = connection.execute(f"{statement} LIMIT ?", (position, *collection, room + 1)).fetchall()
-        results += [_record(name, row) for row in rows[:room]]
+        for number, row in enumerate(rows[:room]):
+            try:
+                results.append(_record(name, row))
+            except Damaged as damaged:
+                damaged.beyond = f"{name}:{row[0]}"
+                if not results:
+                    raise
+                last = rows[number - 1][0] if number else position
+                return Page(results=results, next=evolve(operation, cursor=f"{name}:{last}"))
         if len(rows) > room:
             last = rows[room - 1][0] if room else position
             return Page(results=results, next=evolve(operation, cursor=f"{name}:{last}") if results else None)
@@ -68,7 +77,7 @@ def _record(phase: str, row: Any) -> Record:
     place: dict[str, Any] = {"collection": collection, "key": key, "ref": ref, "reftime": reftime}
     if text is None:
         return Version(**place, deleted=True)
-    place["value"] = decode(text)
+    place["value"] = stored_value(text)
     match phase:
         case "events":
             return EventItem(**place, type=more[0], timestamp=more[1], ordinal=more[2])

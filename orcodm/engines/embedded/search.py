@@ -26,12 +26,11 @@ from ...errors import InvalidParameter
 from ...lucene.entries import Entry
 from ...lucene.evaluator import distance
 from ...operations import START, AggregateResult, Page, Search, SearchResult, Sort, SortField
-from ...values import decode_all
 from .aggregates import Accumulator, accumulator
 from .columns import FEW, Columns, NotByColumns, marked, unmarked
 from .current import SCREENING, Current, Pending, View
 from .deadlines import Deadline
-from .documents import ITEM, Place, Stored, count, item, items_from, scan, walk
+from .documents import ITEM, Place, Stored, count, entries, item, items_from, scan, walk
 from .hits import DEEP, MANY, TIES, Hits
 from .index import Hit, find
 from .matches import Match
@@ -300,8 +299,7 @@ class _Answer:
             matches, rows = query.matches, scan(view.connection, query.kinds, self._collection, query.screen)
             for several in _together(rows):
                 self._deadline.check()
-                for stored, value in zip(several, decode_all(one.text for one in several), strict=True):
-                    entry = stored.entry_of(value)
+                for stored, entry in zip(several, entries(several), strict=True):
                     if matches(entry):
                         yield Match(stored, 1.0, entry)
             return

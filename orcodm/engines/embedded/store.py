@@ -37,6 +37,7 @@ from ...errors import (
 )
 from .deadlines import Deadline
 from .schema import check, migrate
+from .texts import Damaged
 
 R = TypeVar("R")
 Operation = TypeVar("Operation")
@@ -432,6 +433,27 @@ class Store:
             renew()
 
     # -- errors ------------------------------------------------------------------------------------
+
+    def damaged(self, damaged: Damaged) -> CorruptDatabase:
+        """The error for a stored text that is damaged, with the place that it is found at."""
+        found: Any = None
+        with self.reading() as connection:
+            for table in ("versions", "events", "relations"):
+                found = (
+                    found
+                    or connection.execute(
+                        f"SELECT collection, key, ref FROM {table} WHERE value = ?",
+                        (bytearray(damaged.text),),
+                    ).fetchone()
+                )
+        collection, key, ref = found or ("?", "?", "?")
+        error = CorruptDatabase(
+            f"{self.name}: what is stored at {collection}/{key} as {ref} is damaged ({damaged}); all else "
+            "can be read: orcodm verify names what is damaged, and orcodm export leaves it out"
+        )
+        error.path = {"collection": collection, "key": key, "ref": ref}
+        error.beyond = damaged.beyond
+        return error
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
