@@ -7,13 +7,14 @@ import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orcodm.engine import Engine
 from orcodm.engines.connect import connect
 from orcodm.engines.embedded import current
-from orcodm.operations import ListTerms, Search
+from orcodm.operations import ListTerms, PostEvent, PutEvent, Search
 
 from .asking import THINGS, delete, found, put, put_all
 from .crash import index_early, processes
@@ -203,6 +204,29 @@ def test_a_file_that_went_another_way_than_its_index(url: str, tmp_path: Path) -
     agrees(engine, "undone", 0)
     agrees(engine, "new", 60)
     agrees(engine, "old", MANY - 60)
+    engine.close()
+
+
+def test_a_file_that_went_back_and_gave_the_number_to_what_moved_on(url: str, tmp_path: Path) -> None:
+    """As above, and nothing stands under the last number of the index any more."""
+    file, kept = tmp_path / "things.db", tmp_path / "kept.db"
+    engine = connect(url)
+    fill(engine)
+    engine.reindex()  # type: ignore[attr-defined]
+    engine.close()
+    shutil.copy(file, kept)
+    engine = connect(url)
+    put_all(engine, {f"{n:04}": {"n": n, "word": "undone"} for n in range(20)})
+    engine.reindex()  # type: ignore[attr-defined]
+    engine.close()
+    shutil.copy(kept, file)
+    engine = connect(url)
+    put_all(engine, {f"{n:04}": {"n": n, "word": "new"} for n in range(19)})
+    place: Any = {"collection": THINGS, "key": "0000", "type": "seen"}
+    event = engine.execute(PostEvent(**place, value={"n": 1}, timestamp=1))
+    engine.execute(PutEvent(**place, value={"n": 2}, timestamp=1, ordinal=event.ordinal))
+    agrees(engine, "new", 19)
+    agrees(engine, "undone", 0)
     engine.close()
 
 

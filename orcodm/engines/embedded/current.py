@@ -14,6 +14,7 @@ is looked at. So the index never holds anything that this look at the database d
 from __future__ import annotations
 
 import logging
+import secrets
 import shutil
 import sqlite3
 import tempfile
@@ -28,10 +29,10 @@ import attrs
 import tantivy
 from attrs import define, frozen
 
-from ...errors import OrcodmError, SessionClosed
+from ...errors import OrcodmError, ReadOnly, SessionClosed
 from ...lucene.entries import Entry
 from ...lucene.entries import entry as flatten
-from .documents import Latest, Stored, changes, entries, latest, witness
+from .documents import Latest, Stored, changes, entries, index_mark, latest, mark_indexed
 from .index import Generation, IndexDirectory, IndexFailure, Writer, WriterBusy
 from .layout import Layout
 from .store import LATELY, Connection, Store
@@ -345,6 +346,9 @@ class Current:
                     "the search index of %s cannot be brought up to date: %s", self._store.name, error
                 )
                 self._failed_at = time.monotonic()
+            except Exception:
+                _log.exception("the search index of %s cannot be brought up to date", self._store.name)
+                self._failed_at = time.monotonic()
             finally:
                 self._indexing.release()
 
@@ -372,12 +376,25 @@ class Current:
             if generation is None:
                 generation = directory.begin()
             with directory.writing(generation) as writer:
-                applied, seen = self._apply(writer, generation.applied)
+                applied = self._apply(writer, generation.applied)
                 if applied == generation.applied:
                     return
-                writer.commit(applied, seen)
+                writer.commit(applied, self._mark(directory))
                 generation.reload(applied, generation.layout)
                 self._adopt(generation)
+
+    def _mark(self, directory: IndexDirectory) -> str | None:
+        """Leave in the database what the state of the index will name: see `IndexDirectory`."""
+        if self._store.path is None:
+            return None
+        mark = secrets.token_hex(8)
+        directory.announce(mark)
+        try:
+            self._store.write(mark_indexed, mark)
+        except ReadOnly:
+            with self._store.reading() as connection:
+                return index_mark(connection)
+        return mark
 
     def _refreshed(self, directory: IndexDirectory) -> Generation | None:
         """The valid generation, as far as another process may have brought it."""
@@ -397,24 +414,23 @@ class Current:
     def _state(self, directory: IndexDirectory) -> dict[str, Any] | None:
         """The state of the index, if it is one of this database's past and not of another's future."""
         state = directory.state()
-        if state is None:
-            return None
-        with self._store.reading() as connection:
-            last = latest(connection).sequence
-            seen = witness(connection, state["applied"])
-        known = state.get("witness")
-        if state["applied"] > last or (None not in (seen, known) and seen != known):
-            return None
-        return state
+        while state is not None:
+            with self._store.reading() as connection:
+                last, mark = latest(connection).sequence, index_mark(connection)
+            if state["applied"] <= last and mark in (state["mark"], state["next"]):
+                return state
+            before, state = state, directory.state()  # another process may just have gone on
+            if state == before:
+                return None
+        return None
 
-    def _apply(self, writer: Writer, applied: int) -> tuple[int, str | None]:
-        """Hand the writer every change after `applied`; returns the last one's number and witness."""
+    def _apply(self, writer: Writer, applied: int) -> int:
+        """Hand the writer every change after `applied`; returns the last one's number."""
         while not self._closed:
             with self._store.reading() as connection:
                 last = latest(connection).sequence
                 upto = min(last, applied + WINDOW)
                 changed = changes(connection, applied, upto)
-                seen = witness(connection, upto)
             known = self._progress.pending
             taken = self._store.taken
             for number, (identity, stored) in enumerate(changed.items()):
@@ -429,7 +445,7 @@ class Current:
                 writer.put(stored, pending.entry if pending and same else stored.entry())
             applied = upto
             if applied == last:
-                return applied, seen
+                return applied
         raise SessionClosed("the engine is closed")
 
     def _in_thread(self) -> bool:

@@ -15,6 +15,7 @@ import orjson
 
 from ...lucene.entries import Entry, entry
 from ...operations import EventItem, Item, RelationItem, SearchResult
+from .store import Transaction
 from .texts import Damaged, stored_value, stored_values
 
 _log = logging.getLogger("orcodm.index")
@@ -142,14 +143,6 @@ _PLACES: Final = {
 }
 
 
-_WITNESS: Final = """
-SELECT ref || ' ' || reftime FROM versions WHERE seq = :seq
-UNION ALL SELECT ref || ' ' || reftime FROM events WHERE seq = :seq
-UNION ALL SELECT ref || ' ' || reftime FROM relations WHERE seq = :seq
-UNION ALL SELECT 'erased ' || id FROM erased WHERE seq = :seq
-"""
-
-
 _LATEST: Final = """
 SELECT ifnull((SELECT max(seq) FROM versions), 0), ifnull((SELECT max(seq) FROM events), 0),
        ifnull((SELECT max(seq) FROM relations), 0), ifnull((SELECT max(seq) FROM erased), 0)
@@ -188,10 +181,14 @@ def changes(connection: sqlite3.Connection, after: int, upto: Latest | int) -> d
     return changed
 
 
-def witness(connection: sqlite3.Connection, seq: int) -> str | None:
-    """What was written under a sequence number, in a few words; None where it was overwritten since."""
-    row = connection.execute(_WITNESS, {"seq": seq}).fetchone()
+def index_mark(connection: sqlite3.Connection) -> str | None:
+    """What the last writer of the search index left in the database."""
+    row = connection.execute("SELECT value FROM properties WHERE name = 'indexed'").fetchone()
     return None if row is None else str(row[0])
+
+
+def mark_indexed(transaction: Transaction, mark: str) -> None:
+    transaction.execute("INSERT OR REPLACE INTO properties VALUES ('indexed', ?)", (mark,))
 
 
 def by_seq(connection: sqlite3.Connection, ids: Mapping[int, int], kinds: Iterable[str]) -> dict[int, Stored]:

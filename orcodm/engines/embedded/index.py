@@ -3,15 +3,16 @@
 The directory holds `state.json`, a `lock` for whoever writes, and one directory for each *generation* of
 the index, of which the state names the valid one:
 
-    {"format": 6, "database": "...", "generation": "...", "applied": 4711, "witness": "...", "layout": {...},
-     "checksum": "..."}
+    {"format": 7, "database": "...", "generation": "...", "applied": 4711, "mark": "...", "next": null,
+     "layout": {...}, "checksum": "..."}
 
-`applied` is the last sequence number that the index is known to contain, `witness` what was written under
-it: where that differs, the database went back to an older state (a backup, a power cut) and has given the
-number a second time. `layout` says which field is where. The state is replaced, atomically, after Tantivy's
-commit; a crash between the two leaves changes in the index that will be applied again, which is the same as
-applying them once. An index that cannot be read, has another format or belongs to another database is left
-alone and a new generation is begun, so nothing here is ever repaired.
+`applied` is the last sequence number that the index is known to contain. `mark` is drawn anew for each commit
+and written into the database as well: where that has another one, it went back to an older state (a backup, a
+power cut) and has given numbers a second time. `next` is the one that is about to be written there. `layout`
+says which field is where. The state is replaced, atomically, after Tantivy's commit; a crash between the two
+leaves changes in the index that will be applied again, which is the same as applying them once. An index that
+cannot be read, has another format or belongs to another database is left alone and a new generation is begun,
+so nothing here is ever repaired.
 
 This is the one module that meets tantivy's exceptions; they leave it as `IndexFailure`.
 """
@@ -71,7 +72,7 @@ from .terms import (
     tight,
 )
 
-FORMAT: Final = 6
+FORMAT: Final = 7
 """Of the terms and of the schema below; another number makes every index anew."""
 
 HEAP: Final = 128_000_000
@@ -434,23 +435,34 @@ class IndexDirectory:
         finally:
             writer.close()
 
-    def save(self, generation: Generation, applied: int, witness: str | None) -> None:
+    def announce(self, mark: str) -> None:
+        """Let the state be valid also where the database has another mark."""
+        state = self.state()
+        if state is not None:
+            self._write({**state, "next": mark})
+
+    def save(self, generation: Generation, applied: int, mark: str | None) -> None:
         """Write the state: this generation is valid and contains everything up to a number."""
         state = {
             "format": FORMAT,
             "database": self._database,
             "generation": generation.name,
             "applied": applied,
-            "witness": witness,
+            "mark": mark,
+            "next": None,
             "layout": generation.layout.plain(),
         }
+        self._write(state)
+        with _translated():
+            for other in self.path.iterdir():
+                if other.name != generation.name and _is_generation(other):
+                    shutil.rmtree(other, ignore_errors=True)
+
+    def _write(self, state: Mapping[str, Any]) -> None:
         temporary = self.path / f"{_STATE}.{os.getpid()}"
         with _translated():
             temporary.write_bytes(orjson.dumps({**state, "checksum": _checksum(state)}))
             os.replace(temporary, self.path / _STATE)
-            for other in self.path.iterdir():
-                if other.name != generation.name and _is_generation(other):
-                    shutil.rmtree(other, ignore_errors=True)
 
     def forget(self) -> None:
         """Declare that no generation is valid."""
@@ -495,12 +507,12 @@ class Writer:
         with _translated():
             self._writer.delete_documents_by_term("id", identity)
 
-    def commit(self, applied: int, witness: str | None) -> None:
+    def commit(self, applied: int, mark: str | None) -> None:
         """Make the changes durable; they are everything up to a sequence number."""
         assert self._writer is not None
         with _translated():
             self._writer.commit()
-        self._directory.save(self._generation, applied, witness)
+        self._directory.save(self._generation, applied, mark)
         self._added = None
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import threading
@@ -338,3 +339,27 @@ def test_documents_that_left_the_front_make_room_for_the_next(
         settled = engine.execute(search)
         assert page.total == settled.total, search
         assert [item.key for item in page.results] == [item.key for item in settled.results], search
+
+
+def test_whatever_stops_the_index_in_the_background_is_logged_and_searches_go_on(
+    engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = current_module.Current._catch_up
+
+    def broken(current: current_module.Current) -> None:
+        if threading.current_thread().name == "orcodm-index":
+            raise RuntimeError("out of order")
+        whole(current)
+
+    monkeypatch.setattr(current_module.Current, "_catch_up", broken)
+    with caplog.at_level(logging.ERROR, "orcodm.index"):
+        fill(engine, "here", range(MANY))
+        for _ in range(20):
+            counted = engine.execute(Search(query="word:here", collection="things", limit=0))
+            assert counted.total == MANY
+        thread = engine._searcher.current._thread
+        if thread is not None:
+            thread.join()
+    (record,) = caplog.records
+    assert "cannot be brought up to date" in record.message
+    assert "out of order" in caplog.text
