@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
-from typing import Final, TypeAlias
+from typing import Final, Self, TypeAlias
 
 from .current import Pending, View
 from .index import Hit
@@ -63,26 +63,32 @@ class Order:
         return self._hits[start:end]
 
 
-class Orders:
-    """The orders of one engine, most recently used last."""
+class Kept:
+    """The order of one query, which one thread looks at at a time."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        """To be held from `current` until the order is no longer looked at."""
-        self._orders: dict[Name, Order] = {}
+        self._lock = threading.Lock()
+        self._order: Order | None = None
+
+    def __enter__(self) -> Self:
+        self._lock.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
     def current(
         self,
-        name: Name,
         view: View,
         make: Callable[[], Iterable[Match]] | None,
         match: Callable[[Pending], Match | None],
         key: Callable[[Match], Key],
     ) -> Order | None:
-        """The order of a query as of this view; None where there is none and `make` is None, or never."""
-        order = self._orders.pop(name, None)
+        """The order as of this view; None where there is none and `make` is None."""
+        order = self._order
         # What is pending are all changes after `applied`: an order that is older cannot be brought up.
         if order is not None and view.applied <= order.upto <= view.sequence:
+            self._order = None  # an exception may leave it halfway
             changed = [
                 (identity, match(pending))
                 for identity, pending in view.pending.items()
@@ -94,8 +100,22 @@ class Orders:
             order = Order(make(), key, view.sequence)
         else:
             return None
-        if len(order) <= LONGEST:
-            self._orders[name] = order
-            while len(self._orders) > KEPT:
-                del self._orders[next(iter(self._orders))]
+        self._order = order if len(order) <= LONGEST else None
         return order
+
+
+class Orders:
+    """The orders of one engine, most recently used last."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: dict[Name, Kept] = {}
+
+    def kept(self, name: Name) -> Kept:
+        """The order of a query, to be entered while it is looked at: others are made and read meanwhile."""
+        with self._lock:
+            kept = self._kept.pop(name) if name in self._kept else Kept()
+            self._kept[name] = kept
+            while len(self._kept) > KEPT:
+                del self._kept[next(iter(self._kept))]
+        return kept

@@ -170,7 +170,7 @@ class _Answer:
         if operation.cursor is not None:
             return self._streamed()
         if hits is not None and hits.plan.exact:
-            return self._best(hits)
+            return self._deep(hits) or self._best(hits)
         return self._ranked()
 
     # -- sorted pages --------------------------------------------------------------------------------
@@ -230,8 +230,10 @@ class _Answer:
         last = None
         if operation.cursor is not None and continued:
             last = read_cursor(operation.cursor, len(operation.sort))
-        with self._orders.lock:
-            order = self._orders.current(name, self._view, self._all if continued else None, self._match, key)
+        with self._orders.kept(name) as kept:
+            order = kept.current(
+                self._view, self._all if continued or limit > DEEP else None, self._match, key
+            )
             if order is None:
                 return None
             count = len(order)
@@ -345,6 +347,28 @@ class _Answer:
         matches = [*fresh, *self._fetched(best)]
         page = sorted(matches, key=best_first)[operation.offset : end]
         return offset_page(operation, self._results(page), count + len(fresh), ())
+
+    def _deep(self, hits: Hits) -> Page[SearchResult] | None:
+        """A page far down, out of the order of all by score; None for the first, and where all are too many.
+
+        Each such page would look at all before it: those of a whole result, at the square of its length.
+        """
+        operation, view = self._operation, self._view
+        start, end = operation.offset, operation.offset + operation.limit
+        if not operation.limit or end <= DEEP or hits.count() > LONGEST:
+            return None
+        # Scores depend on all documents: after a write, or a commit of the index, it is another order.
+        name = (self._query.text, self._collection, view.applied, view.sequence)
+        with self._orders.kept(name) as kept:
+            order = kept.current(view, lambda: self._by_score(hits), self._match, best_first)
+            assert order is not None
+            count, found = len(order), order.slice(start, end)
+        return offset_page(operation, self._results(self._fetched(found)), count, ())
+
+    def _by_score(self, hits: Hits) -> Iterator[Match]:
+        yield from self._pending
+        _, found = hits.best(hits.count(), 1)
+        yield from self._chunked(iter(found), CHUNK)
 
     def _read_on(self, after: Place | None) -> Iterator[Match]:
         """The matches in the order of places, from beyond one, without those that are pending."""

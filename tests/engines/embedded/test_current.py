@@ -13,6 +13,7 @@ from random import Random
 import pytest
 
 from orcodm.engines.embedded import current as current_module
+from orcodm.engines.embedded import search as search_module
 from orcodm.engines.embedded.engine import EmbeddedEngine
 from orcodm.engines.embedded.index import IndexDirectory, WriterBusy
 from orcodm.operations import START, Batch, Delete, IfMatch, PostEvent, Put, Search, SortField
@@ -363,3 +364,36 @@ def test_whatever_stops_the_index_in_the_background_is_logged_and_searches_go_on
     (record,) = caplog.records
     assert "cannot be brought up to date" in record.message
     assert "out of order" in caplog.text
+
+
+def test_pages_far_down_are_those_of_the_whole_ranking(
+    engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = Random(5)
+    texts = ["of", "of of", "of a", "a", "a thing of a kind"]
+    puts = [Put(collection="things", key=f"{n:05}", value={"t": random.choice(texts)}) for n in range(MANY)]
+    engine.execute(Batch(puts))
+    engine.reindex()
+    # Scores change a little when changes come into the index.
+    monkeypatch.setattr(current_module.Current, "_start", lambda current: None)
+    monkeypatch.setattr(current_module.Current, "_wait", lambda current: False)
+
+    def pages(size: int) -> list[tuple[str, float | None]]:
+        page = engine.execute(Search(query="of OR a", collection="things", limit=size))
+        found = [(item.key, item.score) for item in page.results]
+        while page.next is not None:
+            assert page.total == total(engine, "of OR a")
+            page = engine.execute(page.next)
+            found += [(item.key, item.score) for item in page.results]
+        return found
+
+    for _ in range(3):
+        monkeypatch.setattr(search_module, "DEEP", MANY + 1)
+        (whole,) = {tuple(pages(1_000))}
+        monkeypatch.setattr(search_module, "DEEP", 100)
+        assert pages(700) == list(whole)
+        assert pages(90) == list(whole)
+        for number in random.sample(range(MANY), 20):  # and where some are pending
+            value = {"t": random.choice(texts)}
+            engine.execute(Put(collection="things", key=f"{number:05}", value=value))
+        engine.execute(Delete(collection="things", key=f"{random.randrange(MANY):05}"))
