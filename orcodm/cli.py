@@ -1,4 +1,4 @@
-"""The command line: serve, search, get, export, import, reindex, verify, keys.
+"""The command line: serve, search, list, get, put, delete, insert, export, import, reindex, verify, keys.
 
 On a terminal the output is for people, in a pipe it is JSON, one value a line. Errors are one line on the
 standard error stream. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 flaws were found.
@@ -10,8 +10,9 @@ import json
 import os
 import ssl
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Final
@@ -34,9 +35,9 @@ from . import transfer
 from .engine import Engine
 from .engines.connect import connect
 from .errors import InvalidFile, OrcodmError, UsageError
-from .operations import Get, Search, SearchResult
+from .operations import Condition, Delete, Get, IfAbsent, IfMatch, List, Put, Search, SearchResult
 from .terminal import show
-from .values import encode
+from .values import encode, read
 from .wire.bodies import write_aggregate, write_result
 from .wire.clauses import read_aggregates, read_sort
 
@@ -90,6 +91,22 @@ def main() -> None:
 def _fail(message: str, code: int) -> None:
     print("orcodm: " + " ".join(message.split()), file=sys.stderr)
     sys.exit(code)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"orcodm {version('orcodm')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version, and end"),
+    ] = False,
+) -> None:
+    pass
 
 
 @contextmanager
@@ -297,8 +314,52 @@ def get(
         _write(item.value)
 
 
-def _show(results: Iterable[SearchResult]) -> None:
-    table = Table("collection", "key", "value", "score", box=None)
+@app.command("list")
+def list_(
+    url: Url,
+    collection: str,
+    limit: Annotated[int | None, typer.Option(min=1, help="How many items; all without")] = None,
+    start: Annotated[str | None, typer.Option(help="The first key")] = None,
+    after: Annotated[str | None, typer.Option(help="The key before the first")] = None,
+    before: Annotated[str | None, typer.Option(help="The key behind the last")] = None,
+    end: Annotated[str | None, typer.Option(help="The last key")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON value a line, as in a pipe")] = False,
+) -> None:
+    """Show the items of a collection in the order of their keys.
+
+    \b
+    orcodm list sqlite:///app.db users
+    orcodm list sqlite:///app.db users --start a --before b | jq -r .path.key
+    """
+    shown = 0
+    with _opened(url) as engine:
+        at_once = min(LISTED_AT_ONCE, engine.capabilities.max_limit)
+        page: Any = List(
+            collection=collection,
+            limit=min(at_once, limit or at_once),
+            start=start,
+            after=after,
+            before=before,
+            end=end,
+        )
+        while page is not None:
+            found = engine.execute(page)
+            results = found.results if limit is None else found.results[: limit - shown]
+            if as_json or not _out.is_terminal:
+                for item in results:
+                    _write(write_result(item))
+            elif results or not shown:
+                _show(results, headed=not shown)
+            shown += len(results)
+            page = found.next if limit is None or shown < limit else None
+
+
+LISTED_AT_ONCE: Final = 100
+"""How many items `list` reads at once."""
+
+
+def _show(results: Iterable[SearchResult], headed: bool = True) -> None:
+    table = Table("collection", "key", "value", "score", box=None, show_header=headed)
     for result in results:
         # As `Text`, so that brackets in the data are no marks.
         cells = (result.collection, result.key, encode(result.value).decode())
@@ -308,6 +369,100 @@ def _show(results: Iterable[SearchResult]) -> None:
 
 def _write(value: Any) -> None:
     sys.stdout.buffer.write(encode(value) + b"\n")
+
+
+# -- write -----------------------------------------------------------------------------------------
+
+IfMatchRef = Annotated[
+    str | None, typer.Option("--if-match", metavar="REF", help="Only where this is the current version")
+]
+
+
+@app.command()
+def put(
+    url: Url,
+    collection: str,
+    key: str,
+    value: Annotated[str, typer.Argument(help="The value as JSON; - for standard input")] = "-",
+    if_match: IfMatchRef = None,
+    new: Annotated[bool, typer.Option("--new", help="Only where there is nothing yet")] = False,
+) -> None:
+    """Store a value at a key, and show its path with the new ref.
+
+    A file that is not there is made.
+
+    \b
+    orcodm put sqlite:///app.db users ada '{"name": "Ada"}'
+    orcodm get sqlite:///app.db users ada | jq '.age = 37' | orcodm put sqlite:///app.db users ada
+    """
+    if new and if_match is not None:
+        raise typer.BadParameter("--new is for keys without a value, --if-match for those with one")
+    if value == "-":
+        with _input(Path("-")) as source:
+            text = source.read()
+    else:
+        text = os.fsencode(value)
+    try:
+        given = read(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"the value is no JSON: {error}") from error
+    condition: Condition = IfAbsent() if new else _matching(if_match)
+    operation = Put(collection=collection, key=key, value=given, condition=condition)
+    with _opened(url, create=True) as engine:
+        written = engine.execute(operation)
+    _write({"collection": collection, "key": key, "ref": written.ref})
+
+
+@app.command()
+def delete(
+    url: Url,
+    collection: str,
+    key: str,
+    if_match: IfMatchRef = None,
+    purge: Annotated[bool, typer.Option("--purge", help="Remove the history as well")] = False,
+) -> None:
+    """Delete the value at a key. Its history stays, and deleting what is not there is no error.
+
+    \b
+    orcodm delete sqlite:///app.db users ada
+    """
+    operation = Delete(collection=collection, key=key, condition=_matching(if_match), purge=purge)
+    with _opened(url) as engine:
+        engine.execute(operation)
+
+
+def _matching(ref: str | None) -> Condition:
+    return None if ref is None else IfMatch(ref)
+
+
+@app.command()
+def insert(
+    url: Url,
+    collection: str,
+    file: Annotated[Path, typer.Argument(help="JSON objects, one a line; - for standard input")] = Path("-"),
+    key: Annotated[
+        str | None, typer.Option(metavar="MEMBER", help="The member that is the key; generated keys without")
+    ] = None,
+    upsert: Annotated[bool, typer.Option("--upsert", help="Replace what is there under a key")] = False,
+    reject: Reject = None,
+) -> None:
+    """Store plain JSON objects as items, one object a line.
+
+    A key that has another value already is an error of its line, unless --upsert is given. The file may be
+    packed by gzip, bzip2, xz or zstd.
+
+    \b
+    orcodm insert sqlite:///app.db users users.jsonl --key id
+    jq -c '.[]' users.json | orcodm insert sqlite:///app.db users --key email --upsert
+    """
+    if upsert and key is None:
+        raise typer.BadParameter("--upsert goes with --key: generated keys are always new")
+    with _input(file) as source, _Rejected(reject) as rejected:
+        size = file.stat().st_size if file.is_file() else None
+        with _opened(url, create=True) as engine, _progress("inserting", size, DownloadColumn()) as advance:
+            remedy = "" if key is None else "; run the same command again to go on"
+            loaded = transfer.insert(engine, collection, source, key=key, upsert=upsert)
+            _take(loaded, rejected, remedy, lambda: advance(completed=source.tell()) if size else None)
 
 
 # -- move ------------------------------------------------------------------------------------------
@@ -419,30 +574,36 @@ def import_(
     """
     with _input(file) as source, _Rejected(reject) as rejected:
         lines = transfer.entries(source)  # what is no export is refused before a file is made
-        counts = {"written": 0, "there already": 0}
         size = file.stat().st_size if file.is_file() else None
         with _opened(url, create=True) as engine, _progress("importing", size, DownloadColumn()) as advance:
-            last = 0
-            try:
-                for number, loaded in enumerate(transfer.store(engine, lines)):
-                    last = max(last, loaded.line)
-                    if loaded.error is None:
-                        counts["written" if loaded.written else "there already"] += 1
-                    elif isinstance(loaded.error, InvalidFile):
-                        rejected(str(loaded.error), loaded.text)
-                    else:
-                        rejected(f"line {loaded.line}: {loaded.error}", loaded.text)
-                    if size and number % 100 == 0:
-                        advance(completed=source.tell())
-                advance(completed=size)
-            except (OrcodmError, KeyboardInterrupt):
-                _tell(counts, rejected.count)
-                print(
-                    f"orcodm: stopped after line {last}; run the same command again to go on: "
-                    "what is stored is left alone",
-                    file=sys.stderr,
-                )
-                raise
+            remedy = "; run the same command again to go on: what is stored is left alone"
+            loaded = transfer.store(engine, lines)
+            _take(loaded, rejected, remedy, lambda: advance(completed=source.tell()) if size else None)
+
+
+def _take(
+    loaded: Iterable[transfer.Loaded], rejected: _Rejected, remedy: str, advance: Callable[[], None]
+) -> None:
+    """Let lines be stored, and tell what became of them. Exits with 1 where some failed."""
+    counts = {"written": 0, "there already": 0}
+    last = 0
+    try:
+        for number, one in enumerate(loaded):
+            last = max(last, one.line)
+            if one.error is None:
+                counts["written" if one.written else "there already"] += 1
+            elif isinstance(one.error, InvalidFile):
+                rejected(str(one.error), one.text)
+            else:
+                rejected(f"line {one.line}: {one.error}", one.text)
+            if number % 100 == 0:
+                advance()
+        advance()
+    except (OrcodmError, KeyboardInterrupt):
+        _tell(counts, rejected.count)
+        print(f"orcodm: stopped after line {last}{remedy}", file=sys.stderr)
+        raise
+    rejected.close()
     _tell(counts, rejected.count)
     if rejected.count:
         raise typer.Exit(1)
@@ -475,6 +636,7 @@ class _Rejected:
 
     def __init__(self, path: Path | None) -> None:
         self.count = 0
+        self._closed = False
         self._path = path
         try:
             self._file = None if path is None else path.open("xb")
@@ -492,6 +654,13 @@ class _Rejected:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Tell how many more failed; a file that got no line is taken away again."""
+        if self._closed:
+            return
+        self._closed = True
         if self._file is not None and self._path is not None:
             self._file.close()
             if not self._path.stat().st_size:

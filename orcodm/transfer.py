@@ -45,6 +45,7 @@ from .operations import (
     ListRefs,
     Operation,
     Page,
+    Post,
     PostEvent,
     Put,
     PutRelation,
@@ -294,8 +295,8 @@ def _no_export(name: str, first: Line) -> str:
     said = f"{name} is no export of orcodm: {first.entry}"
     if isinstance(_value(text), dict):
         return (
-            f"{said}. Plain objects are stored from Python: Collection.bulk() of documents; or write each as "
-            '{"path": {"collection": "users", "key": "ada"}, "value": {...}}'
+            f"{said}. `orcodm insert` stores plain objects, from Python session.bulk() does; or write each "
+            'as {"path": {"collection": "users", "key": "ada"}, "value": {...}}'
         )
     return f"{said}. An export has one JSON object a line"
 
@@ -589,6 +590,96 @@ def _is_there(engine: Engine, operation: Any, ref: str | None) -> bool:
     except NotFound:
         return False
     return canonical(found.value) == canonical(value)
+
+
+# -- plain objects ---------------------------------------------------------------------------------
+
+
+def insert(
+    engine: Engine, collection: str, source: Source, *, key: str | None = None, upsert: bool = False
+) -> Iterator[Loaded]:
+    """Store the JSON objects of a source, one a line, as items, and tell what became of each line.
+
+    The source is read as by `load`. `key` names the member that has each item's key, a text or an integer;
+    without it the engine generates keys, and a second run stores everything once more. A key that is taken
+    is left alone: where the value is the same the line was written before, else it has an error; with
+    `upsert` the value is replaced. Raises `InvalidFile` at once for a source that cannot be opened.
+    """
+    return _insert(engine, _values(lines(source), collection, key, upsert))
+
+
+def _insert(engine: Engine, read_lines: Iterable[Line]) -> Iterator[Loaded]:
+    chunk: list[Line] = []
+    size = 0
+    for line in read_lines:
+        if isinstance(line.entry, OrcodmError):
+            yield line.failed(line.entry)
+            continue
+        if chunk and (len(chunk) >= CHUNK or size + len(line.text) > MAX_CHUNK):
+            yield from _write_all(engine, chunk)
+            chunk, size = [], 0
+        chunk.append(line)
+        size += len(line.text)
+    if chunk:
+        yield from _write_all(engine, chunk)
+
+
+def _values(texts: Iterator[bytes], collection: str, key: str | None, upsert: bool) -> Iterator[Line]:
+    """The lines, each with the write that it asks for, or with what is wrong with it."""
+    number = 0
+    try:
+        for number, text in enumerate(texts, 1):
+            if text and not text.isspace():
+                try:
+                    write = _insertion(text, number, collection, key, upsert)
+                except (UsageError, BadRequest) as error:
+                    yield Line(number, error, text)
+                else:
+                    yield Line(number, write, text)
+    except InvalidFile as error:
+        yield Line(number + 1, error, b"")
+
+
+def _insertion(text: bytes, number: int, collection: str, key: str | None, upsert: bool) -> Put | Post:
+    try:
+        value = read(text)
+    except InvalidValue:
+        raise
+    except ValueError as error:
+        raise InvalidFile(f"line {number} is no JSON: {_shown(text)} ({error})") from error
+    if not isinstance(value, dict):
+        remedy = "; take objects out of an array first (jq -c '.[]')" if isinstance(value, list) else ""
+        raise InvalidFile(f"line {number} is no JSON object: {_shown(text)}{remedy}")
+    if key is None:
+        return Post(collection=collection, value=value)
+    if key not in value:
+        raise InvalidFile(f"line {number} has no member {key!r} for its key: {_shown(text)}")
+    found = value[key]
+    if isinstance(found, bool) or not isinstance(found, str | int):
+        raise InvalidFile(f"line {number} has a key that is no text and no integer: {key} is {found!r}")
+    condition = None if upsert else IfAbsent()
+    return Put(collection=collection, key=str(found), value=value, condition=condition)
+
+
+def _write_all(engine: Engine, chunk: list[Line]) -> Iterator[Loaded]:
+    """Write lines in few transactions: those that fail are left out of the next one."""
+    outcomes: dict[int, Any] = {}
+    left = chunk
+    while left:
+        made = engine.execute(Batch([line.entry for line in left])).outcomes
+        told = [(line, one) for line, one in zip(left, made, strict=True) if not isinstance(one, Aborted)]
+        outcomes |= {line.number: outcome for line, outcome in told}
+        if not told:
+            outcomes |= {line.number: _outcome(engine, line.entry) for line in left}
+        left = [line for line in left if line.number not in outcomes]
+    for line in chunk:
+        outcome = outcomes[line.number]
+        if not isinstance(outcome, OrcodmError):
+            yield Loaded(line.number)
+        elif isinstance(outcome, Conflict) and _is_there(engine, line.entry, None):
+            yield Loaded(line.number, False)
+        else:
+            yield line.failed(outcome)
 
 
 # -- is it sound? ----------------------------------------------------------------------------------

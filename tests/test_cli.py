@@ -11,6 +11,7 @@ import pty
 import subprocess
 import sys
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,81 @@ def test_get_and_search_print_json_in_a_pipe(run: Any, url: str) -> None:
     assert code == 0
     assert [json.loads(line)["path"]["key"] for line in out.splitlines()] == ["bob", "ada"]
     assert len(run("search", url, "*", "*", "--limit", "1")[1].splitlines()) == 1
+
+
+def test_the_version_is_that_of_the_package(run: Any) -> None:
+    assert run("--version") == (0, f"orcodm {version('orcodm')}\n", "")
+
+
+def test_put_get_list_delete_go_through_pipes(run: Any, url: str) -> None:
+    code, out, err = run("put", url, "users", "carl", '{"name": "Carl", "age": 41}')
+    written = json.loads(out)
+    assert (code, err, written["collection"], written["key"]) == (0, "", "users", "carl")
+    changed = run("get", url, "users", "carl")[1].replace("41", "42")
+    code, out, _ = run("put", url, "users", "carl", "--if-match", written["ref"], stdin=changed.encode())
+    assert code == 0
+    assert run("put", url, "users", "carl", "1", "--if-match", written["ref"])[0] == 1
+    assert run("put", url, "users", "carl", "1", "--new")[0] == 1
+    assert run("delete", url, "users", "carl", "--if-match", written["ref"])[0] == 1
+    assert run("get", url, "users", "carl")[1] == '{"name":"Carl","age":42}\n'
+    assert run("get", url, "users", "carl", "--ref", written["ref"])[1] == '{"name":"Carl","age":41}\n'
+    assert run("delete", url, "users", "carl", "--if-match", json.loads(out)["ref"]) == (0, "", "")
+    assert run("get", url, "users", "carl")[0] == 1
+    assert run("delete", url, "users", "carl", "--purge") == (0, "", "")
+    assert run("get", url, "users", "carl", "--ref", written["ref"])[0] == 1
+
+
+def test_list_is_all_keys_in_order_or_those_within_bounds(run: Any, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    lines = b"".join(b'{"n":%d}\n' % number for number in range(250))
+    assert run("insert", url, "c", "--key", "n", stdin=lines)[0] == 0
+
+    def keys(*more: str) -> list[str]:
+        return [json.loads(line)["path"]["key"] for line in run("list", url, "c", *more)[1].splitlines()]
+
+    every = sorted(map(str, range(250)))
+    assert keys() == every
+    assert keys("--limit", "120") == every[:120]
+    assert keys("--start", "10", "--before", "102") == ["10", "100", "101"]
+    assert keys("--after", "10", "--end", "102", "--limit", "2") == ["100", "101"]
+    code, shown = process("list", url, "c", terminal=True)
+    assert (code, shown.count("collection"), '{"n":249}' in shown) == (0, 1, True)
+
+
+def test_insert_stores_each_line_once(run: Any, tmp_path: Path) -> None:
+    url, rejected = f"sqlite:///{tmp_path}/a.db", tmp_path / "bad.jsonl"
+    good = b'{"id":"ada","n":1}\n\n{"id":7,"n":2}\n'
+    assert run("insert", url, "c", "--key", "id", stdin=gzip.compress(good))[2] == (
+        "2 written, 0 there already, 0 failed\n"
+    )
+    bad = b'{"n":1}\n[1]\nhuh\n{"id":true}\n{"id":"ada","n":9}\n{"id":"x","n":1e999}\n'
+    code, out, err = run("insert", url, "c", "--key", "id", "--reject", str(rejected), stdin=good + bad)
+    told = err.splitlines()
+    assert (code, out, told[-1]) == (1, "", "0 written, 2 there already, 6 failed")
+    for line, reason in (
+        (4, "line 4 has no member 'id'"),
+        (5, "line 5 is no JSON object: '[1]'; take objects out of an array first (jq -c '.[]')"),
+        (6, "line 6 is no JSON: 'huh'"),
+        (7, "line 7 has a key that is no text and no integer: id is True"),
+        (8, "line 8: The item is already present. (c/ada"),
+        (9, "line 9: "),
+    ):
+        assert any(reason in one for one in told), (line, told)
+    assert sorted(rejected.read_bytes().splitlines()) == sorted(bad.splitlines())
+    assert run("get", url, "c", "ada")[1] == '{"id":"ada","n":1}\n'
+    assert run("insert", url, "c", "--key", "id", "--upsert", stdin=b'{"id":"ada","n":9}')[0] == 0
+    assert run("get", url, "c", "ada")[1] == '{"id":"ada","n":9}\n'
+    assert run("insert", url, "d", stdin=good)[0] == 0
+    assert len(run("list", url, "d")[1].splitlines()) == 2
+
+
+def test_insert_over_http_and_in_few_requests(run: Any, tmp_path: Path) -> None:
+    with serving_process(f"sqlite:///{tmp_path}/a.db") as (served, _):
+        lines = b"".join(b'{"id":%d}\n' % (number % 600) for number in range(1200))
+        assert run("insert", served, "c", "--key", "id", stdin=lines)[2] == (
+            "600 written, 600 there already, 0 failed\n"
+        )
+        assert len(run("list", served, "c")[1].splitlines()) == 600
 
 
 def process(*arguments: str, terminal: bool = False) -> tuple[int, str]:
@@ -190,6 +266,14 @@ def test_aggregates_are_json_for_programs(counted: str) -> None:
         ),
         (("get", "nonsense", "users", "ada"), 1, "no engine URL"),
         (("get", "URL"), 2, "Missing argument"),
+        (("list", "sqlite:////no/a.db", "users"), 1, "/no/a.db"),
+        (("delete", "sqlite:////no/a.db", "users", "ada"), 1, "/no/a.db"),
+        (("delete", "URL", "users", "ada", "--if-match", "0000000000000000"), 1, "version"),
+        (("put", "URL", "users", "ada", "{"), 2, "the value is no JSON"),
+        (("put", "URL", "users", "ada", "1e999"), 2, "1e999"),
+        (("put", "URL", "users", "ada", "1", "--new", "--if-match", "x"), 2, "--new"),
+        (("insert", "URL", "users", "/nowhere/at/all"), 1, "No such file"),
+        (("insert", "URL", "users", "--upsert"), 2, "--upsert goes with --key"),
         (("huh",), 2, "huh"),
         (("serve", "memory:", "--workers", "2"), 2, "memory:"),
         (("serve", "memory:", "--host", "0.0.0.0"), 2, "everybody"),
