@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 import threading
 from functools import partial
 from typing import Any, Final
@@ -19,6 +20,9 @@ from .server.requests import Limits
 
 GRACE_SECONDS: Final = 10.0
 """How long a server that is stopped takes at most."""
+SWITCH_SECONDS: Final = 0.001
+"""How long a thread keeps the interpreter while others wait: a quick request needs it several times, and each
+time waits so long for each of the slow ones."""
 CLOSE_PART: Final = 0.2
 """The part of that time in which the engine has to close; requests under way have the rest."""
 
@@ -42,6 +46,7 @@ class Settings:
 
     def __call__(self) -> Application:
         start_logging(self.log_level)
+        sys.setswitchinterval(SWITCH_SECONDS)
         return create_app(
             connect(self.url),
             None if self.keys is None else Keys(self.keys, self.keys_path),

@@ -194,6 +194,37 @@ def test_a_large_body_and_a_large_answer_are_those_of_small_ones(engine: Engine)
     assert scripted.asked == [Put(collection="c", key="k", value=value)]
 
 
+def test_slow_searches_hold_up_no_quick_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = connect(f"sqlite:///{tmp_path}/a.db")
+    free = threading.Event()
+
+    def wait(_: Any, operation: Search) -> Any:
+        if operation.query == "slow":
+            free.wait(20)
+        return Page(results=())
+
+    monkeypatch.setitem(HANDLERS, Search, Handler(How.SEARCH, wait))
+
+    async def ask() -> None:
+        async def search(query: str) -> Any:
+            return await asyncio.wait_for(engine.aexecute(Search(query=query)), 15)
+
+        slow = [asyncio.ensure_future(search("slow")) for _ in range(12)]
+        for _ in range(3):
+            await asyncio.wait_for(asyncio.gather(*(search("quick") for _ in range(8))), 5)
+        assert not any(request.done() for request in slow)
+        # Whoever gives up while waiting for a thread leaves nothing behind.
+        given_up = asyncio.ensure_future(search("quick"))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        assert isinstance((await asyncio.gather(given_up, return_exceptions=True))[0], asyncio.CancelledError)
+        free.set()
+        await asyncio.gather(*slow)
+
+    asyncio.run(ask())
+    engine.close()
+
+
 def test_slow_requests_take_no_thread_from_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = connect(f"sqlite:///{tmp_path}/a.db")
     app = create_app(engine, owns_engine=True)

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from attrs import frozen
 
@@ -61,11 +60,10 @@ from .deadlines import SEARCH_SECONDS, ReadDeadline
 from .store import BUSY_SECONDS, Cursor, Store, Synchronous, Transaction
 from .texts import Damaged
 
-R = TypeVar("R")
+if TYPE_CHECKING:
+    from .workers import Workers
 
-WORKERS: Final = 4
-"""How many operations of an event loop run at once, of those that may take long and of all others; writes
-take turns anyway."""
+R = TypeVar("R")
 
 
 class How(Enum):
@@ -114,7 +112,7 @@ class EmbeddedEngine(Closing):
     ) -> None:
         self._store = Store(path, synchronous=synchronous, busy_seconds=busy_seconds, create=create)
         self._searcher = search.Searcher(self._store, search_seconds)
-        self._workers: dict[bool, ThreadPoolExecutor] = {}
+        self._workers: Workers | None = None
         self._starting = threading.Lock()
         self._closed = False
         self._store.after_fork.append(self._forked)
@@ -152,10 +150,7 @@ class EmbeddedEngine(Closing):
         """The answer to an operation; only reads of one row, which take microseconds, run on the loop."""
         if type(operation) in INLINE and self._store.ready:
             return self.execute(operation)
-        import asyncio  # whoever awaits has it already; others should not wait for it
-
-        workers = self._executor(type(operation) in LENGTHY)
-        return await asyncio.get_running_loop().run_in_executor(workers, self.execute, operation)
+        return await self._running_workers().run(self.execute, operation, type(operation) in LENGTHY)
 
     def reindex(self) -> None:
         """Make the search index anew from the data.
@@ -168,9 +163,9 @@ class EmbeddedEngine(Closing):
         """Close the file. Later operations raise `SessionClosed`; closing again does nothing."""
         with self._starting:
             self._closed = True
-            workers, self._workers = self._workers, {}
-        for executor in workers.values():
-            executor.shutdown()
+            workers, self._workers = self._workers, None
+        if workers is not None:
+            workers.shutdown()
         self._searcher.close()
         self._store.close()
 
@@ -181,17 +176,18 @@ class EmbeddedEngine(Closing):
 
     def _forked(self) -> None:
         # The threads stayed with the parent, and one of them may have held the lock.
-        self._workers = {}
+        self._workers = None
         self._starting = threading.Lock()
 
-    def _executor(self, lengthy: bool) -> ThreadPoolExecutor:
-        """The threads for a kind of operations: what may take long never waits in front of the others."""
+    def _running_workers(self) -> Workers:
         with self._starting:
             if self._closed:
                 raise SessionClosed("the engine is closed")
-            if lengthy not in self._workers:
-                self._workers[lengthy] = ThreadPoolExecutor(WORKERS, thread_name_prefix="orcodm")
-            return self._workers[lengthy]
+            if self._workers is None:
+                from .workers import Workers  # it imports asyncio, which others should not wait for
+
+                self._workers = Workers()
+            return self._workers
 
 
 def ping(cursor: Cursor, operation: Ping) -> None:
