@@ -178,12 +178,15 @@ class Service:
             given = given_headers(scope)
             response = await self._respond(scope, receive, given, target, identifier)
         except BadRequest as error:
-            given, response = {}, encode_fault(error)
+            given, response = dict(scope["headers"]), encode_fault(error)
         except Disconnected:
             return
         except asyncio.CancelledError:
             # The server is being stopped. As from a proxy, for whether a write took effect is not known.
-            given, response = {}, encode_fault(ApiError.of(504, "internal_error", "The server was stopped."))
+            given, response = (
+                dict(scope["headers"]),
+                encode_fault(ApiError.of(504, "internal_error", "The server was stopped.")),
+            )
         await _send(send, scope, given, response, identifier)
         if _log.isEnabledFor(logging.INFO):
             elapsed = (time.perf_counter() - started) * 1000
@@ -268,6 +271,9 @@ class Service:
         return engine
 
 
+_ONE_REQUEST: Final = ("0.9", "1.0")
+"""The versions of HTTP that have one request a connection."""
+
 _TOKEN: Final = TOKEN.lower().encode()
 _CONTENT_TYPE: Final = (CONTENT_TYPE[0].encode(), CONTENT_TYPE[1].encode())
 
@@ -286,9 +292,11 @@ async def _send(
         if name is not CONTENT_TYPE[0]
     ]
     headers.append((b"x-orchestrate-req-id", identifier.encode()))
-    # HTTP/1.0 has one request a connection, which uvicorn would say in a line of its own beside ours.
+    # Uvicorn says that a connection ends in a line of its own, unless this one says it.
     asked = given.get(b"connection", b"keep-alive")
-    closes = scope.get("http_version") == "1.0" or (asked != b"keep-alive" and b"close" in members(asked))
+    closes = scope.get("http_version") in _ONE_REQUEST or (
+        asked != b"keep-alive" and b"close" in members(asked)
+    )
     headers.append((b"connection", b"close" if closes else b"keep-alive"))
     if len(body) >= PACK_FROM and accepts_gzip(given.get(b"accept-encoding", b"")):
         # The service marked the ETag of a packed answer; clients had to take the mark off again.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from itertools import chain
@@ -52,6 +53,10 @@ MEMBERS: Final = 1_000
 """How many members the gzip of one body may have."""
 
 
+_HOST: Final = re.compile(rb"(?:\[[0-9A-Za-z:.%]+\]|[\w.~!$&'()*+,;=%-]*)(?::[0-9]*)?").fullmatch
+"""Whether a value of Host is one (RFC 3986, 3.2.2); it may be empty."""
+
+
 class Disconnected(Exception):
     """The client went away before its request was complete."""
 
@@ -71,7 +76,8 @@ def target_of(scope: Scope) -> str:
 def given_headers(scope: Scope) -> dict[bytes, bytes]:
     """The headers by their names in lower case; lists that came in several lines are joined (RFC 9110, 5.3).
 
-    Raises `BadRequest` for a header that came twice and is no list, and where HTTP/1.1 has not one Host.
+    Raises `BadRequest` for a header that came twice and is no list, where HTTP/1.1 has not one Host, and for
+    a Host that is none (RFC 9112, 3.2).
     """
     headers = list(scope["headers"])
     given: dict[bytes, bytes] = dict(headers)
@@ -84,8 +90,12 @@ def given_headers(scope: Scope) -> dict[bytes, bytes]:
                 given[name] += b", " + value
             elif given[name] != value or name == b"host":
                 raise BadRequest(f"The header {name.decode('latin-1')} came more than once.")
-    if b"host" not in given and scope.get("http_version") == "1.1":
-        raise BadRequest("HTTP/1.1 requires the header Host.")
+    host = given.get(b"host")
+    if host is None:
+        if scope.get("http_version") == "1.1":
+            raise BadRequest("HTTP/1.1 requires the header Host.")
+    elif not _HOST(host):
+        raise BadRequest(f"The header Host is no name of a host: {host.decode('latin-1'):.60}")
     return given
 
 

@@ -183,3 +183,13 @@ def test_http_1_0_is_told_once_that_the_connection_ends(port: int, asked: bytes)
         head = rest(connection).partition(b"\r\n\r\n")[0].lower()
     assert head.count(b"connection:") == 1
     assert b"connection: close" in head
+
+
+@pytest.mark.parametrize("hosts", [b"", b"Host: a\r\nHost: b\r\n", b"Host: a b\r\n"])
+def test_a_request_without_one_host_is_told_once_that_the_connection_ends(port: int, hosts: bytes) -> None:
+    with connected(port) as connection:
+        connection.sendall(b"GET /v0/c/k HTTP/1.1\r\n" + hosts + b"Connection: close\r\n\r\n")
+        head = rest(connection).partition(b"\r\n\r\n")[0].lower()
+    assert head.startswith(b"http/1.1 400 ")
+    assert head.count(b"connection:") == 1
+    assert b"connection: close" in head

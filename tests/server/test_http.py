@@ -95,6 +95,10 @@ def test_lists_in_several_lines_are_one_list(engine: Engine) -> None:
         [],
         [HOST, HOST],
         [HOST, (b"host", b"other")],
+        [(b"host", b"a b")],
+        [(b"host", b"a/c")],
+        [(b"host", b"key@a")],
+        [(b"host", b"a:port")],
         [HOST, (b"authorization", b"Basic YTo="), (b"authorization", b"Basic Yjo=")],
         [HOST, (b"content-type", b"application/json"), (b"content-type", b"text/plain")],
     ],
@@ -104,6 +108,13 @@ def test_a_request_says_each_thing_once(engine: Engine, headers: list[tuple[byte
     assert status == 400
     assert json.loads(body)["code"] == "api_bad_request"
     assert b"x-orchestrate-req-id" in dict(answered)
+
+
+@pytest.mark.parametrize(
+    "host", [b"", b"a.example", b"a_b:8080", b"127.0.0.1:1", b"[::1]:8080", b"xn--bcher-kva"]
+)
+def test_a_host_is_a_name_or_an_address(engine: Engine, host: bytes) -> None:
+    assert sent(create_app(engine), [(b"host", host)])[0] == 200
 
 
 def test_the_same_type_twice_is_that_type(engine: Engine) -> None:
@@ -119,6 +130,8 @@ def test_the_same_type_twice_is_that_type(engine: Engine) -> None:
         ("1.1", [(b"connection", b"te, close")], b"close"),
         ("1.0", [], b"close"),
         ("1.0", [(b"connection", b"keep-alive")], b"close"),
+        ("0.9", [], b"close"),
+        ("1.1", [(b"connection", b"close"), HOST], b"close"),
     ],
 )
 def test_connection_is_said_once(engine: Engine, version: str, asked_for: Any, answered: bytes) -> None:
