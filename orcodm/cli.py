@@ -731,12 +731,18 @@ def create_key(
     _err.print(f"id {entry.id}, application {application or 'the whole database'}", style="dim")
 
 
+def _existing(file: Path) -> Path:
+    if not file.is_file():
+        raise UsageError(f"no such file: {file.absolute()}")
+    return file
+
+
 @keys_app.command("list")
 def list_keys(keys: KeysFile) -> None:
     """Show the keys that are known, not the keys themselves."""
     from .server.keys import Keys
 
-    entries = list(Keys(path=keys))
+    entries = list(Keys(path=_existing(keys)))
     if not _out.is_terminal:
         for entry in entries:
             _write({"id": entry.id, "application": entry.application, "created": entry.created})
@@ -752,7 +758,7 @@ def revoke_key(identifier: Annotated[str, typer.Argument(metavar="ID")], keys: K
     """Make a key useless. A running server knows within a second."""
     from .server.keys import Keys
 
-    entry = Keys(path=keys).revoke(identifier)
+    entry = Keys(path=_existing(keys)).revoke(identifier)
     _err.print(f"revoked {entry.id}", style="dim")
 
 

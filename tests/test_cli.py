@@ -289,6 +289,8 @@ def test_aggregates_are_json_for_programs(counted: str) -> None:
         (("serve", "memory:", "--relation-status", "200"), 2, "201 or 204"),
         (("import", "URL", "/nowhere/at/all"), 1, "No such file"),
         (("reindex", "http://127.0.0.1:9"), 1, "by itself"),
+        (("keys", "list", "--keys", "/no/keys.json"), 1, "no such file: /no/keys.json"),
+        (("keys", "revoke", "x", "--keys", "/no/keys.json"), 1, "no such file: /no/keys.json"),
     ],
 )
 def test_errors_are_one_line(run: Any, url: str, arguments: tuple[str, ...], code: int, message: str) -> None:
