@@ -4,10 +4,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from orcodm import Document, Embedded, Field, Nested, field
+from orcodm import Document, Embedded, Event, Field, InvalidModel, Nested, field
 
 README = Path(__file__).parent.parent / "README.md"
 TEXT = README.read_text(encoding="utf-8")
@@ -50,3 +51,16 @@ def test_there_are_queries() -> None:
 @pytest.mark.parametrize(("python", "lucene"), QUERIES)
 def test_a_query_has_the_text_that_is_shown(python: str, lucene: str) -> None:
     assert str(User.query.filter(eval(python, {"User": User}))) == lucene
+
+
+RESERVED = TEXT.partition("The names that a field cannot have")[2].partition("## Queries")[0]
+
+
+@pytest.mark.parametrize("base", [Document, Embedded, Event])
+def test_the_names_that_a_field_cannot_have_are_listed(base: type) -> None:
+    taken = {name for name in dir(base) if not name.startswith("_")}
+    assert taken <= set(re.findall(r"`(\w+)`", RESERVED))
+    kind: Any = type(base)
+    for name in taken - {"key"}:
+        with pytest.raises(InvalidModel):
+            kind("Taken", (base,), {"__annotations__": {name: "Field[str]"}, "__module__": __name__})
