@@ -150,6 +150,7 @@ class _Answer:
         accumulators = [accumulator(each, self._query.measure) for each in self._operation.aggregates]
         try:
             for each in accumulators:
+                self._deadline.check()
                 each.read(columns)
         except NotByColumns:
             return None
@@ -281,7 +282,7 @@ class _Answer:
         accumulators = [accumulator(each, self._query.measure) for each in operation.aggregates]
         by_place = operation.sort or operation.cursor is not None
         key = ordering(operation.sort, self._query.measure) if by_place else best_first
-        matches = _Counted(self._all(), accumulators)
+        matches = _Counted(self._all(), accumulators, self._deadline)
         if operation.cursor is not None:
             page = nsmallest(operation.limit + 1, self._beyond(matches, key), key=key)
             results = self._results(page[: operation.limit])
@@ -490,17 +491,25 @@ def _field(clause: Sort) -> str | None:
     return clause.field if isinstance(clause, SortField) else None
 
 
+ADDITIONS: Final = 10_000
+"""How many values are added to aggregates before the clock is looked at; they take some 10 milliseconds."""
+
+
 class _Counted:
     """Matches that are counted and aggregated as they go by."""
 
-    def __init__(self, matches: Iterator[Match], accumulators: list[Accumulator]) -> None:
+    def __init__(self, matches: Iterator[Match], accumulators: list[Accumulator], deadline: Deadline) -> None:
         self._matches = matches
         self._accumulators = accumulators
+        self._deadline = deadline
         self.count = 0
 
     def __iter__(self) -> Iterator[Match]:
+        between = max(1, ADDITIONS // (len(self._accumulators) or 1))
         for match in self._matches:
             self.count += 1
+            if self.count % between == 0:
+                self._deadline.check()
             for each in self._accumulators:
                 each.add(match.entry)
             yield match

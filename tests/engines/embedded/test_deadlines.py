@@ -26,6 +26,7 @@ from orcodm.operations import (
     Put,
     PutRelation,
     Search,
+    TopValues,
 )
 
 from ...serving import serving
@@ -110,4 +111,15 @@ def test_every_read_ends_in_time(operation: Operation[object], subject: str) -> 
         assert not engine.execute(Batch(writes)).failed
     with pytest.raises(QueryTimeout, match=subject):
         engine.execute(operation)
+    engine.close()
+
+
+def test_many_aggregates_end_in_time_within_few_documents() -> None:
+    engine = EmbeddedEngine(search_seconds=0.05)
+    value = {f"f{number}": number for number in range(100)}
+    puts = [Put(collection="c", key=str(key), value=value, condition=IfAbsent()) for key in range(900)]
+    assert not engine.execute(Batch(puts)).failed
+    aggregates = [TopValues(f"value.f{number}") for number in range(100)] * 10
+    with pytest.raises(QueryTimeout, match="query '\\*'"):
+        engine.execute(Search(collection="c", query="*", limit=1, aggregates=aggregates))
     engine.close()
