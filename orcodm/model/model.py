@@ -32,7 +32,7 @@ from .declaration import declare, descriptor_of, field_type, register
 from .fields import Nested, field
 from .mapping import Kind, Load
 from .misfits import BAD, Misfit, Misfits, Report, Unfit
-from .schema import DISCRIMINATOR, Read, Schema, attribute
+from .schema import DISCRIMINATOR, Read, Schema, attribute, subclass_named
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
@@ -480,7 +480,7 @@ class ModelKind(Kind):
     def load(self, value: Any, path: str, report: Report) -> Any:
         schema, tagged = self.schema, False
         if type(value) is dict and DISCRIMINATOR in value and DISCRIMINATOR not in schema.members:
-            found = self._tagged(value[DISCRIMINATOR])
+            found = subclass_named(self.model, value[DISCRIMINATOR])
             if found is not None:
                 schema, tagged = found.schema(), True
         try:
@@ -517,16 +517,7 @@ class ModelKind(Kind):
             return None
         if DISCRIMINATOR in self.schema.members or DISCRIMINATOR in subclass.schema().members:
             return None
-        return subclass.__name__ if self._tagged(subclass.__name__) is subclass else None
-
-    def _tagged(self, tag: Any) -> type[Model] | None:
-        ahead = self.model.__subclasses__()
-        while ahead:
-            subclass = ahead.pop()
-            if subclass.__name__ == tag:
-                return subclass
-            ahead[:0] = subclass.__subclasses__()
-        return None
+        return subclass.__name__ if subclass_named(self.model, subclass.__name__) is subclass else None
 
 
 @compiled.loads.register

@@ -48,14 +48,26 @@ class Attribute:
     validators: tuple[Any, ...]
 
     @cached_property
-    def load(self) -> Callable[[Any], Any]:
-        """Makes the value of the field of its JSON. Raises any exception where that does not fit."""
+    def _load(self) -> Callable[[Any], Any]:
         return compiled.one_loader(self)
 
     @cached_property
-    def dump(self) -> Callable[[Any], Any]:
-        """Makes the JSON of a value of the field. Raises any exception where that does not fit."""
+    def _dump(self) -> Callable[[Any], Any]:
         return compiled.one_dumper(self)
+
+    def load(self, value: Any) -> Any:
+        """The value of the field of its JSON. Raises `Unfit`."""
+        try:
+            return self._load(value)
+        except Exception:
+            return self.kind.read(value)
+
+    def dump(self, value: Any) -> Any:
+        """The JSON of a value of the field. Raises `Unfit`."""
+        try:
+            return self._dump(value)
+        except Exception:
+            return self.kind.write(value)
 
 
 def attribute(owner: type, declared: attrs.Attribute[Any], type_: Any, spec: FieldSpec) -> Attribute:
@@ -289,7 +301,12 @@ class Schema:
 
     def _load_part(self, value: dict[str, Any]) -> Any:
         if DISCRIMINATOR in value and DISCRIMINATOR not in self.members:
-            raise Unfit  # it may be of a subclass
+            subclass = subclass_named(self.model, value[DISCRIMINATOR])
+            if subclass is not None:
+                if subclass._upgrades:
+                    raise Unfit
+                own = {name: member for name, member in value.items() if name != DISCRIMINATOR}
+                return subclass.schema().load(own)
         instance = self.blank(None)
         self.complete(instance, self._read_part(value, instance))
         return instance
@@ -412,6 +429,17 @@ def _revised_constant(attribute: Attribute, instance: Model, stored: Any) -> Any
     if type(made) is type(normal) and type(made) is not float:
         return MISSING if made == normal else made
     return MISSING if encode(made) == encode(normal) else made
+
+
+def subclass_named(model: type[Model], name: Any) -> type[Model] | None:
+    """The class derived from another one that has a name."""
+    ahead = model.__subclasses__()
+    while ahead:
+        subclass = ahead.pop()
+        if subclass.__name__ == name:
+            return subclass
+        ahead[:0] = subclass.__subclasses__()
+    return None
 
 
 def _below(path: str, member: str) -> str:

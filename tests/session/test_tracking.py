@@ -133,6 +133,10 @@ class Knob(Embedded):
     turned: Field[bool] = field(default=False)
 
 
+class Dial(Knob):
+    ring: Field[int] = field(default=0)
+
+
 class Watched(Document, collection="watched"):
     name: Field[str]
     size: Field[float | None] = field(default=None)
@@ -147,7 +151,10 @@ class Watched(Document, collection="watched"):
     either: Field[int | str | None] = field(default=None)
 
 
-KNOBS = st.fixed_dictionaries({"size": st.sampled_from([1, 1.0])}, optional={"turned": st.booleans()})
+KNOBS = st.fixed_dictionaries(
+    {"size": st.sampled_from([1, 1.0])},
+    optional={"turned": st.booleans(), "_type": st.sampled_from(["Dial", "Other"]), "ring": st.just(1)},
+)
 WATCHED = st.fixed_dictionaries(
     {"name": st.sampled_from(["", "a"]), "size": st.sampled_from([None, 0, 1, 1.0])},
     optional={
