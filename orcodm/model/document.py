@@ -173,7 +173,7 @@ class Document(Tracked, Model):
     def get(cls, key: str, default: Any = RAISE) -> Any:
         """The document at a key. Raises `NotFound`, unless there is a default."""
         session = context.current()
-        return session._run(cls._get_flow(session._unit, key, default))
+        return session.run(cls._get_flow(session.unit, key, default))
 
     @overload
     @classmethod
@@ -184,7 +184,7 @@ class Document(Tracked, Model):
     @classmethod
     async def aget(cls, key: str, default: Any = RAISE) -> Any:
         session = context.current()
-        return await session._arun(cls._get_flow(session._unit, key, default))
+        return await session.arun(cls._get_flow(session.unit, key, default))
 
     def patch(self, *updates: Update, **wrong: Never) -> None:
         """Change parts of the stored document at once: `ada.patch(User.age.inc(), User.name.set("Ada"))`.
@@ -193,11 +193,11 @@ class Document(Tracked, Model):
         more, `PatchConflict` where an update cannot be applied.
         """
         session = context.session_of(self)
-        session._run(flows.patch(session._unit, self, _operations(updates, wrong)))
+        session.run(flows.patch(session.unit, self, _operations(updates, wrong)))
 
     async def apatch(self, *updates: Update, **wrong: Never) -> None:
         session = context.session_of(self)
-        await session._arun(flows.patch(session._unit, self, _operations(updates, wrong)))
+        await session.arun(flows.patch(session.unit, self, _operations(updates, wrong)))
 
     # -- what the session and the query see
 

@@ -201,18 +201,18 @@ class Series(Unread, Generic[V]):
         it its ordinal; else at once. Raises `InvalidDocument` for fields that do not fit.
         """
         made, session = self._prepared(event, at, fields)
-        if session._unit.tracking:
+        if session.unit.tracking:
             session.add(made)
         else:
-            session._run(flows.save(session._unit, made._mapped()))
+            session.run(flows.save(session.unit, made._mapped()))
         return made
 
     async def aadd(self, event: V | None = None, *, at: datetime | int | None = None, **fields: Any) -> V:
         made, session = self._prepared(event, at, fields)
-        if session._unit.tracking:
+        if session.unit.tracking:
             session.add(made)
         else:
-            await session._arun(flows.save(session._unit, made._mapped()))
+            await session.arun(flows.save(session.unit, made._mapped()))
         return made
 
     @overload
@@ -222,7 +222,7 @@ class Series(Unread, Generic[V]):
     def get(self, timestamp: datetime | int, ordinal: int, default: Any = RAISE) -> Any:
         """One event. Raises `NotFound`, unless there is a default."""
         session = context.session_of(self._document)
-        return session._run(self._get_flow(session._unit, timestamp, ordinal, default))
+        return session.run(self._get_flow(session.unit, timestamp, ordinal, default))
 
     @overload
     async def aget(self, timestamp: datetime | int, ordinal: int) -> V: ...
@@ -230,7 +230,7 @@ class Series(Unread, Generic[V]):
     async def aget(self, timestamp: datetime | int, ordinal: int, default: T) -> V | T: ...
     async def aget(self, timestamp: datetime | int, ordinal: int, default: Any = RAISE) -> Any:
         session = context.session_of(self._document)
-        return await session._arun(self._get_flow(session._unit, timestamp, ordinal, default))
+        return await session.arun(self._get_flow(session.unit, timestamp, ordinal, default))
 
     def __iter__(self) -> Iterator[V]:
         return iter(self.between())
@@ -270,7 +270,7 @@ class Series(Unread, Generic[V]):
         elif event._document is not None:
             raise UsageError("this event is in a series already: make another one")
         session = context.session_of(self._document)
-        if session._unit.tracking:
+        if session.unit.tracking:
             self._document._name_it()
         moment = None if at is None else milliseconds(at, "at")
         _ = self._document.key  # or there is nothing to add an event to
@@ -324,11 +324,11 @@ class Span(Unread, Generic[V]):
         waiting = self._waiting(session)
         last: list[V] = []
         while operation is not None:
-            events, operation = session._run(self._series._load_page(session._unit, operation))
+            events, operation = session.run(self._series._load_page(session.unit, operation))
             yield from self._limited(_interleaved(waiting, events, operation is None))
             if self._limit is not None:
                 return
-            session._unit.release(events, last)
+            session.unit.release(events, last)
 
     async def __aiter__(self) -> AsyncIterator[V]:
         session = context.session_of(self._series._document)
@@ -336,12 +336,12 @@ class Span(Unread, Generic[V]):
         waiting = self._waiting(session)
         last: list[V] = []
         while operation is not None:
-            events, operation = await session._arun(self._series._load_page(session._unit, operation))
+            events, operation = await session.arun(self._series._load_page(session.unit, operation))
             for event in self._limited(_interleaved(waiting, events, operation is None)):
                 yield event
             if self._limit is not None:
                 return
-            session._unit.release(events, last)
+            session.unit.release(events, last)
 
     def all(self) -> list[V]:
         """All of them."""

@@ -92,7 +92,7 @@ class Versions(Unread, Generic[D]):
         operation: Any = self._listing(session.engine.capabilities.max_limit)
         met: set[Any] = set()
         while operation is not None:
-            page = session._run(perform(operation))
+            page = session.run(perform(operation))
             yield from self._unmet(page.results, met)
             operation = page.next
 
@@ -101,7 +101,7 @@ class Versions(Unread, Generic[D]):
         operation: Any = self._listing(session.engine.capabilities.max_limit)
         met: set[Any] = set()
         while operation is not None:
-            page = await session._arun(perform(operation))
+            page = await session.arun(perform(operation))
             for version in self._unmet(page.results, met):
                 yield version
             operation = page.next
@@ -115,10 +115,10 @@ class Versions(Unread, Generic[D]):
 
     def at(self, ref: str) -> Version[D]:
         """The version that a ref names. Raises `NotFound`."""
-        return context.session_of(self._document)._run(self._at(ref))
+        return context.session_of(self._document).run(self._at(ref))
 
     async def aat(self, ref: str) -> Version[D]:
-        return await context.session_of(self._document)._arun(self._at(ref))
+        return await context.session_of(self._document).arun(self._at(ref))
 
     def as_of(self, moment: datetime | int) -> Version[D]:
         """The version that was current at a moment: a datetime, or milliseconds since the epoch.
@@ -126,18 +126,18 @@ class Versions(Unread, Generic[D]):
         Raises `NotFound` where there was none yet, or it was deleted at that time.
         """
         session = context.session_of(self._document)
-        return session._run(self._as_of(moment, session.engine.capabilities.max_limit))
+        return session.run(self._as_of(moment, session.engine.capabilities.max_limit))
 
     async def aas_of(self, moment: datetime | int) -> Version[D]:
         session = context.session_of(self._document)
-        return await session._arun(self._as_of(moment, session.engine.capabilities.max_limit))
+        return await session.arun(self._as_of(moment, session.engine.capabilities.max_limit))
 
     def diff(self, old: str | Version[D], new: str | Version[D]) -> tuple[Change, ...]:
         """What changed between two versions: each member with its path, before and after."""
-        return context.session_of(self._document)._run(self._diff(old, new))
+        return context.session_of(self._document).run(self._diff(old, new))
 
     async def adiff(self, old: str | Version[D], new: str | Version[D]) -> tuple[Change, ...]:
-        return await context.session_of(self._document)._arun(self._diff(old, new))
+        return await context.session_of(self._document).arun(self._diff(old, new))
 
     def restore(self, version: str | Version[D]) -> None:
         """Write an older value as the newest version, at once; the document then has it.
@@ -145,11 +145,11 @@ class Versions(Unread, Generic[D]):
         Guarded like any save: raises `Conflict` where the document is not the version that was read.
         """
         session = context.session_of(self._document)
-        session._run(self._restore(session._unit, version))
+        session.run(self._restore(session.unit, version))
 
     async def arestore(self, version: str | Version[D]) -> None:
         session = context.session_of(self._document)
-        await session._arun(self._restore(session._unit, version))
+        await session.arun(self._restore(session.unit, version))
 
     # -- flows
 

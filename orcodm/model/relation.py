@@ -44,17 +44,17 @@ class End(Generic[D]):
     def get(self) -> D:
         """The document. Raises `NotFound`."""
         session = context.session_of(self._relation)
-        return session._run(self._flow(session))
+        return session.run(self._flow(session))
 
     async def aget(self) -> D:
         session = context.session_of(self._relation)
-        return await session._arun(self._flow(session))
+        return await session.arun(self._flow(session))
 
     def _flow(self, session: Session) -> Flow[D]:
         operation = Get(collection=self.collection, key=self.key)
         identity = (self.collection, self.key)
         model = self._model()
-        return flows.get(session._unit, operation, identity, model._of_item, RAISE, model)
+        return flows.get(session.unit, operation, identity, model._of_item, RAISE, model)
 
 
 class EndPath:

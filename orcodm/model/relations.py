@@ -45,61 +45,61 @@ class Related(Unread, Generic[R]):
         """
         session, operation = self._adding(target, properties)
         if not self._deferred(session, operation, target):
-            session._run(perform(operation))
+            session.run(perform(operation))
 
     async def aadd(self, target: R, **properties: Any) -> None:
         session, operation = self._adding(target, properties)
         if not self._deferred(session, operation, target):
-            await session._arun(perform(operation))
+            await session.arun(perform(operation))
 
     def remove(self, target: R) -> None:
         """Take the relation away; one that is not there is no error."""
         session, operation = self._removing(target)
         if not self._deferred(session, operation, target):
-            session._run(perform(operation))
+            session.run(perform(operation))
 
     async def aremove(self, target: R) -> None:
         session, operation = self._removing(target)
         if not self._deferred(session, operation, target):
-            await session._arun(perform(operation))
+            await session.arun(perform(operation))
 
     def properties(self, target: R) -> dict[str, Any]:
         """The properties of the relation to a document. Raises `RelationNotFound`."""
         session = context.session_of(self._document)
-        return session._run(self._properties(session._unit, target))
+        return session.run(self._properties(session.unit, target))
 
     async def aproperties(self, target: R) -> dict[str, Any]:
         session = context.session_of(self._document)
-        return await session._arun(self._properties(session._unit, target))
+        return await session.arun(self._properties(session.unit, target))
 
     def __contains__(self, target: object) -> bool:
         session = context.session_of(self._document)
-        return session._run(self._contains(session._unit, target))
+        return session.run(self._contains(session.unit, target))
 
     async def acontains(self, target: R) -> bool:
         """The awaitable form of `target in related`."""
         session = context.session_of(self._document)
-        return await session._arun(self._contains(session._unit, target))
+        return await session.arun(self._contains(session.unit, target))
 
     def __iter__(self) -> Iterator[R]:
         session = context.session_of(self._document)
         pages = RelatedPages(self, session)
-        overlay = Overlay(self, session._unit)
+        overlay = Overlay(self, session.unit)
         last: list[R] = []
-        while (documents := session._run(pages.read())) is not None:
+        while (documents := session.run(pages.read())) is not None:
             yield from overlay.without_removed(documents)
-            session._unit.release(documents, last)
+            session.unit.release(documents, last)
         yield from overlay.added()
 
     async def __aiter__(self) -> AsyncIterator[R]:
         session = context.session_of(self._document)
         pages = RelatedPages(self, session)
-        overlay = Overlay(self, session._unit)
+        overlay = Overlay(self, session.unit)
         last: list[R] = []
-        while (documents := await session._arun(pages.read())) is not None:
+        while (documents := await session.arun(pages.read())) is not None:
             for document in overlay.without_removed(documents):
                 yield document
-            session._unit.release(documents, last)
+            session.unit.release(documents, last)
         for document in overlay.added():
             yield document
 
@@ -155,9 +155,9 @@ class Related(Unread, Generic[R]):
 
     def _adding(self, target: Any, properties: dict[str, Any]) -> tuple[Session, PutRelation]:
         session = context.session_of(self._document)
-        if session._unit.tracking:
+        if session.unit.tracking:
             for document in (self._document, target):
-                if id(document) in session._unit.added:
+                if id(document) in session.unit.added:
                     document._name_it()
         return session, PutRelation(**self._ends(target), value=properties)
 
@@ -165,10 +165,10 @@ class Related(Unread, Generic[R]):
         return context.session_of(self._document), DeleteRelation(**self._ends(target))
 
     def _deferred(self, session: Session, operation: PutRelation | DeleteRelation, target: Any) -> bool:
-        if session._unit.tracking:
-            session._check_open()
-            session._unit.relations.append(Pending(operation, self._document, target))
-        return session._unit.tracking
+        if session.unit.tracking:
+            session.check_open()
+            session.unit.relations.append(Pending(operation, self._document, target))
+        return session.unit.tracking
 
     def _listing(self, session: Session) -> ListRelations:
         source = self._document._read()
@@ -245,7 +245,7 @@ class RelatedPages(Generic[R]):
         self._listed: Listed | None = None
 
     def read(self) -> Flow[list[R] | None]:
-        unit = self._session._unit
+        unit = self._session.unit
         if not self._begun:
             self._begun = True
             try:
@@ -289,7 +289,7 @@ class Overlay:
     """What a session will change in one hop of relations, over what is stored."""
 
     def __init__(self, related: Related[Any], unit: Unit) -> None:
-        self._unit = unit
+        self.unit = unit
         self._last: dict[tuple[str, str], Pending] = {}
         for pending in unit.relations if len(related._kinds) == 1 else ():
             operation = pending.operation

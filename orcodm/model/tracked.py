@@ -72,13 +72,13 @@ class Tracked:
         if wrong:
             refuse("save", wrong, ("force", "on_conflict"))
         session = self._own_session()
-        session._run(flows.save(session._unit, self._mapped(), force, on_conflict))
+        session.run(flows.save(session.unit, self._mapped(), force, on_conflict))
 
     async def asave(self, *, force: bool = False, on_conflict: OnConflict = None, **wrong: Never) -> None:
         if wrong:
             refuse("asave", wrong, ("force", "on_conflict"))
         session = self._own_session()
-        await session._arun(flows.save(session._unit, self._mapped(), force, on_conflict))
+        await session.arun(flows.save(session.unit, self._mapped(), force, on_conflict))
 
     def delete(self, *, force: bool = False, purge: bool = False, **wrong: Never) -> None:
         """Delete it at once, if it is still the version that was read (`Conflict`).
@@ -89,22 +89,22 @@ class Tracked:
         if wrong:
             refuse("delete", wrong, ("force", "purge"))
         session = self._own_session()
-        session._run(flows.delete(session._unit, self._mapped(), force, purge))
+        session.run(flows.delete(session.unit, self._mapped(), force, purge))
 
     async def adelete(self, *, force: bool = False, purge: bool = False, **wrong: Never) -> None:
         if wrong:
             refuse("adelete", wrong, ("force", "purge"))
         session = self._own_session()
-        await session._arun(flows.delete(session._unit, self._mapped(), force, purge))
+        await session.arun(flows.delete(session.unit, self._mapped(), force, purge))
 
     def refresh(self) -> None:
         """Read the current version, dropping what was changed. Raises `NotFound`."""
         session = self._own_session()
-        session._run(flows.refresh(session._unit, self._mapped()))
+        session.run(flows.refresh(session.unit, self._mapped()))
 
     async def arefresh(self) -> None:
         session = self._own_session()
-        await session._arun(flows.refresh(session._unit, self._mapped()))
+        await session.arun(flows.refresh(session.unit, self._mapped()))
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy, or what is sent to another process, belongs to no session.

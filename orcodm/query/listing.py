@@ -240,7 +240,7 @@ class Walk(Generic[D]):
             return (yield from self.read())
         if items is None:
             return None
-        documents: list[D] = yield from self._query.model._load_all(self._source._unit, items)
+        documents: list[D] = yield from self._query.model._load_all(self._source.unit, items)
         return documents
 
     def _next(self) -> Flow[list[Any]]:

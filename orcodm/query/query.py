@@ -76,11 +76,11 @@ class Source(Protocol):
     """What runs a query: a session."""
 
     engine: Any
-    _unit: Any
+    unit: Any
 
-    def _run(self, flow: Flow[Any]) -> Any: ...
+    def run(self, flow: Flow[Any]) -> Any: ...
 
-    async def _arun(self, flow: Flow[Any]) -> Any: ...
+    async def arun(self, flow: Flow[Any]) -> Any: ...
 
 
 class Queryable(Protocol):
@@ -268,12 +268,12 @@ class Query(Summaries, Unread, Generic[D]):
         query adds to it. Raises `NotFound` where it is not stored any more.
         """
         source = self._source()
-        scored = None if document is None else source._run(self._scoring(document))
+        scored = None if document is None else source.run(self._scoring(document))
         return self._plan(source, scored)
 
     async def aexplain(self, document: D | None = None) -> Explanation:
         source = self._source()
-        scored = None if document is None else await source._arun(self._scoring(document))
+        scored = None if document is None else await source.arun(self._scoring(document))
         return self._plan(source, scored)
 
     def _scoring(self, document: Any) -> Flow[Scored]:
@@ -322,10 +322,10 @@ class Query(Summaries, Unread, Generic[D]):
         given fields or of all its texts. This asks the engine how rare they are; the query that it gives has
         them in its text, and is refined and read like any other. The document itself is left out.
         """
-        return self.filter(*self._source()._run(self._alike(document, fields, most, least)))
+        return self.filter(*self._source().run(self._alike(document, fields, most, least)))
 
     async def alike(self, document: Any, *fields: Any, most: int = 25, least: int = 2) -> Query[D]:
-        return self.filter(*(await self._source()._arun(self._alike(document, fields, most, least))))
+        return self.filter(*(await self._source().arun(self._alike(document, fields, most, least))))
 
     def _alike(self, document: Any, fields: tuple[Any, ...], most: int, least: int) -> Flow[list[Criterion]]:
         from .beyond import alike
@@ -340,13 +340,13 @@ class Query(Summaries, Unread, Generic[D]):
         of the collection it is. Values of more than 128 characters are left out. The query must be
         unrefined. Raises `InvalidFilter`.
         """
-        found: list[TermCount] = self._source()._run(self._suggesting(field, prefix, words, limit))
+        found: list[TermCount] = self._source().run(self._suggesting(field, prefix, words, limit))
         return found
 
     async def asuggest(
         self, field: Text, prefix: str, *, words: bool = False, limit: int = 10
     ) -> list[TermCount]:
-        found: list[TermCount] = await self._source()._arun(self._suggesting(field, prefix, words, limit))
+        found: list[TermCount] = await self._source().arun(self._suggesting(field, prefix, words, limit))
         return found
 
     def _suggesting(self, field: Any, prefix: str, words: bool, limit: int) -> Flow[list[TermCount]]:
@@ -361,18 +361,18 @@ class Query(Summaries, Unread, Generic[D]):
         source = self._source()
         walk = self._through_all(source)
         last: list[D] = []
-        while (documents := source._run(walk.read())) is not None:
+        while (documents := source.run(walk.read())) is not None:
             yield from documents
-            source._unit.release(documents, last)
+            source.unit.release(documents, last)
 
     async def __aiter__(self) -> AsyncIterator[D]:
         source = self._source()
         walk = self._through_all(source)
         last: list[D] = []
-        while (documents := await source._arun(walk.read())) is not None:
+        while (documents := await source.arun(walk.read())) is not None:
             for document in documents:
                 yield document
-            source._unit.release(documents, last)
+            source.unit.release(documents, last)
 
     def all(self) -> list[D]:
         """All documents."""
@@ -387,7 +387,7 @@ class Query(Summaries, Unread, Generic[D]):
         operation: Any = self._walk(source, 1)
         documents: list[D]
         while operation is not None and self._length() != 0:
-            documents, operation = source._run(self._read(source, operation, 1))
+            documents, operation = source.run(self._read(source, operation, 1))
             if documents:
                 return documents[0]
         return None
@@ -397,7 +397,7 @@ class Query(Summaries, Unread, Generic[D]):
         operation: Any = self._walk(source, 1)
         documents: list[D]
         while operation is not None and self._length() != 0:
-            documents, operation = await source._arun(self._read(source, operation, 1))
+            documents, operation = await source.arun(self._read(source, operation, 1))
             if documents:
                 return documents[0]
         return None
@@ -418,8 +418,8 @@ class Query(Summaries, Unread, Generic[D]):
         walk: Walk[D] = Walk(self, source, self._offset_page(size), size, eager=False)
         older: list[D] = []
         newer: list[D] = []  # the caller's loop still holds it when the next page is asked for
-        while (documents := source._run(walk.read())) is not None:
-            source._unit.release(older)
+        while (documents := source.run(walk.read())) is not None:
+            source.unit.release(older)
             older, newer = newer, documents
             if documents or walk.total == 0:
                 yield ResultPage(documents, walk.total)
@@ -429,8 +429,8 @@ class Query(Summaries, Unread, Generic[D]):
         walk: Walk[D] = Walk(self, source, self._offset_page(size), size, eager=False)
         older: list[D] = []
         newer: list[D] = []
-        while (documents := await source._arun(walk.read())) is not None:
-            source._unit.release(older)
+        while (documents := await source.arun(walk.read())) is not None:
+            source.unit.release(older)
             older, newer = newer, documents
             if documents or walk.total == 0:
                 yield ResultPage(documents, walk.total)
@@ -439,10 +439,10 @@ class Query(Summaries, Unread, Generic[D]):
 
     def count(self) -> int:
         """How many documents match."""
-        return self._counted(self._source()._run(perform(self._counting())))
+        return self._counted(self._source().run(perform(self._counting())))
 
     async def acount(self) -> int:
-        return self._counted(await self._source()._arun(perform(self._counting())))
+        return self._counted(await self._source().arun(perform(self._counting())))
 
     def exists(self) -> bool:
         """Whether any document matches."""
@@ -513,7 +513,7 @@ class Query(Summaries, Unread, Generic[D]):
     def _read(self, source: Source, operation: Any, left: int | None) -> Flow[tuple[list[D], Any]]:
         page = yield operation
         items = page.results if left is None else page.results[:left]
-        documents = yield from self.model._load_all(source._unit, items)
+        documents = yield from self.model._load_all(source.unit, items)
         return documents, page.next
 
     def _only(self, documents: list[D]) -> D:

@@ -116,11 +116,11 @@ class Summaries:
         )
 
     def _aggregate(self, asked: Aggregate, result: type[R]) -> R:
-        (answer,) = self._source()._run(perform(self._counting(asked))).aggregates
+        (answer,) = self._source().run(perform(self._counting(asked))).aggregates
         return _plain(answer, result)
 
     async def _aaggregate(self, asked: Aggregate, result: type[R]) -> R:
-        (answer,) = (await self._source()._arun(perform(self._counting(asked)))).aggregates
+        (answer,) = (await self._source().arun(perform(self._counting(asked)))).aggregates
         return _plain(answer, result)
 
     def _around(self, place: Any, center: tuple[float, float], unit: str) -> Summaries:

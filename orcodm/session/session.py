@@ -80,7 +80,8 @@ class Session:
             raise UsageError(f"a session takes an engine, such as connect(url) gives, not {engine!r}")
         self.engine = engine
         self.closed = False
-        self._unit = Unit(self, tracking=_tracking)
+        self.unit = Unit(self, tracking=_tracking)
+        """The identity map, and what waits for the commit."""
         self._lock = Lock()
         self._user: tuple[int, Any] | None = None
         self._tokens: list[tuple[Token[Session | None], Any]] = []
@@ -90,7 +91,7 @@ class Session:
     # -- as a block
 
     def __enter__(self) -> Self:
-        self._check_open()
+        self.check_open()
         around = context.innermost()
         if around is not self:
             self.around = around
@@ -104,7 +105,7 @@ class Session:
             if kind is None and not self.closed:
                 self.commit()
         except BaseException:
-            self._unit.rollback()
+            self.unit.rollback()
             raise
         finally:
             self._leave(kind is not None)
@@ -119,14 +120,14 @@ class Session:
             if kind is None and not self.closed:
                 await self.acommit()
         except BaseException:
-            self._unit.rollback()
+            self.unit.rollback()
             raise
         finally:
             self._leave(kind is not None)
 
     def _leave(self, failed: bool) -> None:
         if failed:
-            self._unit.rollback()
+            self.unit.rollback()
         token, task = self._tokens.pop()
         context.leave(self, task)
         try:
@@ -140,7 +141,7 @@ class Session:
     def close(self) -> None:
         """Let go of all documents, which stay readable. What was not committed is not written."""
         self.closed = True
-        self._unit.close()
+        self.unit.close()
 
     # -- reading
 
@@ -150,14 +151,14 @@ class Session:
     def get(self, model: type[D], key: str, default: T) -> D | T: ...
     def get(self, model: type[D], key: str, default: Any = RAISE) -> Any:
         """The document at a key. Raises `NotFound`, unless there is a default."""
-        return self._run(model._get_flow(self._unit, key, default))
+        return self.run(model._get_flow(self.unit, key, default))
 
     @overload
     async def aget(self, model: type[D], key: str) -> D: ...
     @overload
     async def aget(self, model: type[D], key: str, default: T) -> D | T: ...
     async def aget(self, model: type[D], key: str, default: Any = RAISE) -> Any:
-        return await self._arun(model._get_flow(self._unit, key, default))
+        return await self.arun(model._get_flow(self.unit, key, default))
 
     def query(self, model: type[D]) -> Query[D]:
         """A query that runs in this session, wherever it is used."""
@@ -170,43 +171,41 @@ class Session:
 
         Raises `UsageError` where another object of this session has the same key.
         """
-        self._check_open()
+        self.check_open()
         for document in documents:
-            self._unit.add(mapped(document))
+            self.unit.add(mapped(document))
 
     def delete(self, document: Document | Event | Relation[Any, Any]) -> None:
         """Plan to delete a document at the next commit, if it is still the version that was read."""
-        self._check_open()
-        self._unit.delete(mapped(document))
+        self.check_open()
+        self.unit.delete(mapped(document))
 
     def expunge(self, document: Document | Event | Relation[Any, Any]) -> None:
         """Take a document out of the session, with whatever was changed in it."""
-        self._unit.drop(mapped(document))
+        self.unit.drop(mapped(document))
 
     @property
     def new(self) -> tuple[Any, ...]:
         """The documents that the next commit will create."""
-        return tuple(self._unit.added.values())
+        return tuple(self.unit.added.values())
 
     @property
     def dirty(self) -> tuple[Any, ...]:
         """The stored documents with changes, found by comparison with what was read."""
-        return self._unit.dirty()
+        return self.unit.dirty()
 
     @property
     def deleted(self) -> tuple[Any, ...]:
         """The documents that the next commit will delete."""
-        return tuple(self._unit.deleted.values())
+        return tuple(self.unit.deleted.values())
 
     def __contains__(self, document: object) -> bool:
-        return id(document) in self._unit.added or any(
-            document is one for one in self._unit.identity.values()
-        )
+        return id(document) in self.unit.added or any(document is one for one in self.unit.identity.values())
 
     def __iter__(self) -> Iterator[Any]:
-        seen = dict.fromkeys(map(id, self._unit.added.values()))
-        yield from self._unit.added.values()
-        yield from (one for one in self._unit.identity.values() if id(one) not in seen)
+        seen = dict.fromkeys(map(id, self.unit.added.values()))
+        yield from self.unit.added.values()
+        yield from (one for one in self.unit.identity.values() if id(one) not in seen)
 
     def commit(self, **wrong: Never) -> None:
         """Write everything that is pending, in one batch.
@@ -218,19 +217,19 @@ class Session:
         """
         if wrong:
             refuse("commit", wrong, (), "a conflict is resolved by save(on_conflict=...), or by orcodm.retry")
-        self._run(flows.commit(self._unit))
+        self.run(flows.commit(self.unit))
 
     async def acommit(self, **wrong: Never) -> None:
         if wrong:
             refuse(
                 "acommit", wrong, (), "a conflict is resolved by asave(on_conflict=...), or by orcodm.aretry"
             )
-        await self._arun(flows.commit(self._unit))
+        await self.arun(flows.commit(self.unit))
 
     def rollback(self) -> None:
         """Forget what is pending; changed documents get back the values that were read."""
-        self._check_open()
-        self._unit.rollback()
+        self.check_open()
+        self.unit.rollback()
 
     # -- one document at once
 
@@ -242,7 +241,7 @@ class Session:
         on_conflict: OnConflict = None,
     ) -> None:
         """Write one document now, as its own `save` does."""
-        self._run(flows.save(self._unit, mapped(document), force, on_conflict))
+        self.run(flows.save(self.unit, mapped(document), force, on_conflict))
 
     async def asave(
         self,
@@ -251,14 +250,14 @@ class Session:
         force: bool = False,
         on_conflict: OnConflict = None,
     ) -> None:
-        await self._arun(flows.save(self._unit, mapped(document), force, on_conflict))
+        await self.arun(flows.save(self.unit, mapped(document), force, on_conflict))
 
     def refresh(self, document: Document | Event | Relation[Any, Any]) -> None:
         """Read the current version into a document, dropping what was changed. Raises `NotFound`."""
-        self._run(flows.refresh(self._unit, mapped(document)))
+        self.run(flows.refresh(self.unit, mapped(document)))
 
     async def arefresh(self, document: Document | Event | Relation[Any, Any]) -> None:
-        await self._arun(flows.refresh(self._unit, mapped(document)))
+        await self.arun(flows.refresh(self.unit, mapped(document)))
 
     # -- many documents at once
 
@@ -276,7 +275,7 @@ class Session:
     def _bulk(self, documents: Iterable[Any], chunk: int) -> Iterator[Outcome]:
         source = iter(documents)
         while batch := list(itertools.islice(source, chunk)):
-            yield from self._run(flows.bulk(self._unit, batch))
+            yield from self.run(flows.bulk(self.unit, batch))
 
     def abulk(
         self, documents: Iterable[Any] | AsyncIterable[Any], chunk: int = 500, **wrong: Never
@@ -293,16 +292,16 @@ class Session:
             async for document in documents:
                 batch.append(document)
                 if len(batch) >= chunk:
-                    for outcome in await self._arun(flows.bulk(self._unit, batch)):
+                    for outcome in await self.arun(flows.bulk(self.unit, batch)):
                         yield outcome
                     batch = []
         else:
             source = iter(documents)
             while batch := list(itertools.islice(source, chunk)):
-                for outcome in await self._arun(flows.bulk(self._unit, batch)):
+                for outcome in await self.arun(flows.bulk(self.unit, batch)):
                     yield outcome
         if batch:
-            for outcome in await self._arun(flows.bulk(self._unit, batch)):
+            for outcome in await self.arun(flows.bulk(self.unit, batch)):
                 yield outcome
 
     if not TYPE_CHECKING:
@@ -310,18 +309,20 @@ class Session:
         def __getattr__(self, name: str) -> Any:
             raise unknown(self, name, _ELSEWHERE)
 
-    # -- running flows
+    # -- for what is mapped: documents, events, relations, and queries of them
 
-    def _run(self, flow: Flow[R]) -> R:
-        if not self._unit.tracking or not self._enter(None):
+    def run(self, flow: Flow[R]) -> R:
+        """The result of a flow over this session's `unit`. Raises `SessionClosed` and `ConcurrentUse`."""
+        if not self.unit.tracking or not self._enter(None):
             return run(flow, self.engine)
         try:
             return run(flow, self.engine)
         finally:
             self._exit()
 
-    async def _arun(self, flow: Flow[R]) -> R:
-        if not self._unit.tracking or not self._enter(_current_task()):
+    async def arun(self, flow: Flow[R]) -> R:
+        """The same without blocking the event loop."""
+        if not self.unit.tracking or not self._enter(_current_task()):
             return await arun(flow, self.engine)
         try:
             # Where an engine answers without waiting, another task would never meet this one: that a session
@@ -333,7 +334,7 @@ class Session:
 
     def _enter(self, task: Any) -> bool:
         """Claim the session; False where the same thread and task has it already, as a signal's receiver."""
-        self._check_open()
+        self.check_open()
         user = (get_ident(), task)
         if self._lock.acquire(False):
             self._user = user
@@ -350,12 +351,12 @@ class Session:
         self._user = None
         self._lock.release()
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
         if self.closed:
             raise SessionClosed("this session is closed: open another one with Session(engine)")
 
     def __repr__(self) -> str:
-        state = "closed" if self.closed else f"{len(self._unit.identity)} documents"
+        state = "closed" if self.closed else f"{len(self.unit.identity)} documents"
         return f"<Session {state}>"
 
 

@@ -29,7 +29,7 @@ def test_the_innermost_open_session_serves_a_call(engine: Watched) -> None:
         with Session(engine) as inner:
             assert context.current() is inner
         assert context.current() is outer
-    assert not context.current()._unit.tracking
+    assert not context.current().unit.tracking
 
 
 def test_a_document_belongs_to_the_session_that_read_it(engine: Watched) -> None:
@@ -99,7 +99,7 @@ def test_a_session_may_be_left_in_another_context(engine: Watched) -> None:
     session.__exit__(None, None, None)
     assert session.closed
     assert User.get("ada").age == 1
-    assert not context.current()._unit.tracking
+    assert not context.current().unit.tracking
 
 
 def test_the_default_engine_can_be_changed(engine: Watched) -> None:

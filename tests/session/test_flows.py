@@ -207,7 +207,7 @@ def test_a_commit_is_planned_before_anything_is_asked() -> None:
     other = User(key="bob", name="Bob")
     session.add(other)
     user.name = "x"
-    assert [one.operation for one in planned(session._unit)] == [
+    assert [one.operation for one in planned(session.unit)] == [
         Put(collection="users", key="bob", value=other.to_value(), condition=IfAbsent()),
         Put(collection="users", key="ada", value={"name": "x"}, condition=IfMatch("0a")),
     ]

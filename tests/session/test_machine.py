@@ -129,8 +129,8 @@ class Mapper(RuleBasedStateMachine):
     @invariant()
     def the_session_shows_what_is_planned(self) -> None:
         for key in set("abc") - self.meddled:
-            document = self.session._unit.known(("users", key))
-            if document is not None and id(document) not in self.session._unit.deleted:
+            document = self.session.unit.known(("users", key))
+            if document is not None and id(document) not in self.session.unit.deleted:
                 assert document.age == self.planned[key]
 
 
