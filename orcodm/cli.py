@@ -85,6 +85,8 @@ def main() -> None:
         if show is None:
             raise
         _fail(f"{show()} (orcodm --help tells more)", getattr(error, "exit_code", 2))
+    if code == 130:  # what typer makes of Ctrl-C
+        _fail("interrupted", 130)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -66,6 +66,15 @@ def test_the_version_is_that_of_the_package(run: Any) -> None:
     assert run("--version") == (0, f"orcodm {version('orcodm')}\n", "")
 
 
+def test_a_plain_install_names_the_extra_of_the_command_line() -> None:
+    without = "import sys; sys.modules['typer'] = None; from orcodm.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", without, "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert "pip install 'orcodm[cli]'" in done.stderr
+    module = subprocess.run([sys.executable, "-m", "orcodm", "--version"], capture_output=True, text=True)
+    assert (module.returncode, module.stdout) == (0, f"orcodm {version('orcodm')}\n")
+
+
 def test_put_get_list_delete_go_through_pipes(run: Any, url: str) -> None:
     code, out, err = run("put", url, "users", "carl", '{"name": "Carl", "age": 41}')
     written = json.loads(out)
@@ -358,11 +367,14 @@ def test_an_import_that_stops_says_what_is_stored_and_how_to_go_on(
         monkeypatch.setattr(transfer, "store", stored)
         assert stop == code
         assert err.splitlines()[0] == "1 written, 0 there already, 0 failed"
+        assert err.splitlines()[-1] == f"orcodm: {'interrupted' if code == 130 else error}"
         assert "run the same command again to go on" in err
         assert run("import", f"sqlite:///{tmp_path}/b{code}.db", "-", stdin=lines)[0] == 0
 
 
-@pytest.mark.parametrize("command", [("export",), ("search", "users", "*", "--limit", "1000")])
+@pytest.mark.parametrize(
+    "command", [("export",), ("search", "users", "*", "--limit", "1000"), ("list", "users")]
+)
 def test_a_reader_that_has_enough_is_no_error_to_tell(tmp_path: Path, command: tuple[str, ...]) -> None:
     url = f"sqlite:///{tmp_path}/a.db"
     engine = connect(url)
