@@ -13,11 +13,11 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import MAXYEAR, UTC, datetime, timedelta, timezone, tzinfo
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, localcontext
-from functools import cached_property
 from heapq import nlargest
 from itertools import islice
 from typing import Any, Final, Protocol
 
+from ...caching import cached_property
 from ...lucene.casts import DATE, DECIMAL, cast_of
 from ...lucene.casts import number as exact_number
 from ...lucene.entries import Entry, field_name

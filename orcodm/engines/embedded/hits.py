@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from functools import cached_property
 from itertools import islice
 from typing import Final
 
 import tantivy
 
+from ...caching import cached_property
 from .compile import Plan, among, but, within
 from .current import View
 from .deadlines import Deadline

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Final
 
+from ...caching import cached_property
 from ...lucene.entries import Entry, field_name
 from ...lucene.evaluator import compile_query, find_near, mentions_kind
 from ...lucene.exact import only_value

@@ -14,7 +14,6 @@ from __future__ import annotations
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from functools import cached_property
 from heapq import nsmallest
 from itertools import chain, islice, repeat
 from typing import Any, Final
@@ -22,6 +21,7 @@ from typing import Any, Final
 import tantivy
 from attrs import evolve
 
+from ...caching import cached_property
 from ...errors import InvalidParameter
 from ...lucene.entries import Entry
 from ...lucene.evaluator import distance
