@@ -76,6 +76,11 @@ class Declared:
             )
         return self._class if instance is None else self._class(instance)
 
+    def __set__(self, instance: Any, value: Any) -> None:
+        raise UsageError(
+            "relations and events are not assigned: add to one of them, as in ada.relations.friends.add(bob)"
+        )
+
 
 class Unbound:
     """Stands for the operations of a class that is bound to no collection, and says so."""

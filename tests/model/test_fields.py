@@ -179,6 +179,9 @@ def test_an_unknown_attribute_is_refused_with_the_nearest_field() -> None:
     ):
         with pytest.raises(AttributeError, match=rf"has no field '{name}' \(did you mean '{meant}'\?\)"):
             setattr(thing, name, "x")
+    for name in ("relations", "events"):
+        with pytest.raises(UsageError, match="are not assigned"):
+            setattr(user, name, [])
     user._mine = 5
     assert user._mine == 5
     assert user.to_value()["name"] == "Ada"
