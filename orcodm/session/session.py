@@ -352,6 +352,7 @@ class Session:
         self._lock.release()
 
     def check_open(self) -> None:
+        """Raise `SessionClosed` where the session was closed."""
         if self.closed:
             raise SessionClosed("this session is closed: open another one with Session(engine)")
 
