@@ -242,7 +242,8 @@ class Schema:
     def note(self, instance: Model, value: Mapping[str, Any], before: Read | None) -> Read:
         """What the fields are read from, now that a value is stored; `before`, what they were read from.
 
-        It is the value that tells, since the instance may have been changed while that was written.
+        It is the value that tells, since the instance may have been changed while that was written. Without
+        `before` the instance was just filled from the value.
         """
         held = instance.__dict__
         read = [held.get(name) for name in self._outside]
@@ -254,7 +255,7 @@ class Schema:
                 read.append(attribute.load(stored))
             else:
                 # A default that is made anew is another one each time.
-                kept = before is not None and before[number] is held[attribute.name]
+                kept = before is None or before[number] is held[attribute.name]
                 read.append(held[attribute.name] if kept else default_of(attribute, instance))
         extra = {member: copied(value[member]) for member in value if member not in self._order}
         return (*read, extra or None)

@@ -9,6 +9,7 @@ from copy import copy, deepcopy
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
@@ -268,6 +269,18 @@ def test_a_field_is_made_when_it_is_asked_for_and_is_the_same_from_then_on() -> 
     assert "address" in vars(user)
     assert pickle.loads(pickle.dumps(user)).homes == []
     assert deepcopy(user).tags == []
+
+
+def test_a_default_that_is_made_anew_is_no_change() -> None:
+    class Made(Document, collection="made"):
+        id: Field[UUID] = field(factory=uuid4)
+        shapes: Nested[list[Knob]] = field(factory=list)
+
+    for value in ({}, {"shapes": [{"size": 1}]}, {"shapes": [{"size": 1, "_type": "Dial", "ring": 2}]}):
+        document, read = Made._of_item(Item("made", "a", "0a", value))
+        document._state = State(("made", "a"), "0a", encode(value), None, False, read)
+        assert document.id is document.id
+        assert not dirty(document._mapped())
 
 
 def test_what_was_not_asked_for_is_there_when_the_document_stands_on_something_else() -> None:
