@@ -118,6 +118,14 @@ def _some_milliseconds(instance: Any, attribute: Attribute[Any], number: Any) ->
         _milliseconds(instance, attribute, number)
 
 
+def _some_place(instance: Any, attribute: Attribute[Any], number: Any) -> None:
+    """What engines know of a place: on a cluster, two numbers of 64 bits in one."""
+    if number is not None:
+        _integer(instance, attribute, number)
+        if not 0 <= number < 2**128:
+            raise _wrong(attribute.name, "a place that a page named", number, "Out of range.")
+
+
 def _between(attribute: Attribute[Any], number: Any, most: int) -> None:
     if type(number) is not int or not 0 <= number <= most:
         wanted = f"an integer from 0 to {most}"
@@ -613,7 +621,7 @@ class ListRefs(Operation[Page[Version]]):
     values: bool = attrs.field(default=False, validator=_flag)
     with_fields: tuple[str, ...] = attrs.field(default=(), converter=_with_fields)
     without_fields: tuple[str, ...] = attrs.field(default=(), converter=_without_fields)
-    at: int | None = attrs.field(default=None, validator=_some_milliseconds, eq=False, repr=False)
+    at: int | None = attrs.field(default=None, validator=_some_place, eq=False, repr=False)
 
 
 # -- operations: search ----------------------------------------------------------------------------

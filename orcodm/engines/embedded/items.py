@@ -149,7 +149,7 @@ def list_(connection: sqlite3.Connection, operation: List) -> Page[Item]:
 def list_refs(connection: sqlite3.Connection, operation: ListRefs) -> Page[Version]:
     collection, key, limit, offset = operation.collection, operation.key, operation.limit, operation.offset
     rows: list[Any] = []
-    if operation.at is not None:
+    if operation.at is not None and operation.at < 2**63:  # else it is another engine's
         rows = connection.execute(_VERSIONS_FROM, (collection, key, operation.at, limit + 1, 0)).fetchall()
     if not rows:  # also where the place is gone, with a history that was purged
         rows = connection.execute(_VERSIONS, (collection, key, limit + 1, offset)).fetchall()
